@@ -1,0 +1,164 @@
+"""The result of a comparison, in the shape of the JSON contract ``forebear.comparison/1``."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from forebear.evidence.finding import Finding
+
+SCHEMA = "forebear.comparison/1"
+RANKING_SCHEMA = "forebear.ranking/1"
+
+Verdict = Literal["same", "derived", "related", "shared start", "independent", "undetermined"]
+VERDICTS: tuple[Verdict, ...] = ("same", "derived", "related", "shared start", "independent", "undetermined")
+Direction = Literal["reference to model", "model to reference"]
+
+
+class Side(msgspec.Struct, frozen=True):
+    """What was opened on one side.
+
+    Attributes:
+        source: as the user named it.
+        sample_digest: sha256 over the header table and the bytes the fixed draw read; None without tensors.
+        digest: sha256 over all tensor contents, names excluded; None unless every byte was read.
+        digest_reason: why ``digest`` is null.
+        parameters: number of values in all tensors; None without tensors.
+        family: family table that recognised it; None where none did.
+        storage: storage types with their number of values.
+        bytes_total: bytes of all tensors.
+        bytes_read: bytes of tensor data this comparison read.
+        geometry: sizes inferred from shapes.
+        oddities: what was noticed (config that contradicts shapes, tensors not recognised ...).
+    """
+
+    source: str
+    sample_digest: str | None = None
+    digest: str | None = None
+    digest_reason: str | None = None
+    parameters: int | None = None
+    family: str | None = None
+    storage: dict[str, int] = {}
+    bytes_total: int | None = None
+    bytes_read: int = 0
+    geometry: dict[str, int | bool | str | None] = {}
+    oddities: list[str] = []
+
+
+class Inherited(msgspec.Struct, frozen=True):
+    """Fractions (0-1) of the model that the reference accounts for; None where not computable."""
+
+    layers: float | None = None
+    neurons: float | None = None
+    tensors: float | None = None
+
+
+class Retention(msgspec.Struct, frozen=True):
+    """How much of one side's structure lies in the other, by shape.
+
+    Attributes:
+        deviation: energy-weighted rms of the eight relative overlaps minus one; None if not computable.
+        interval: 95% bootstrap interval over layers.
+        curve: relative overlap in eight bins of equal energy, leading directions first.
+        curve_by_layer: the same, one list a layer.
+    """
+
+    deviation: float | None = None
+    interval: tuple[float, float] | None = None
+    curve: list[float] = []
+    curve_by_layer: list[list[float]] = []
+
+
+class PowerPoint(msgspec.Struct, frozen=True):
+    """Smallest cosine at which a share of inherited neurons was found in every draw; None: not even at 1."""
+
+    share: float
+    cosine: float | None
+
+
+class ClassPower(msgspec.Struct, frozen=True):
+    """Power against one disguise class.
+
+    Attributes:
+        tests: tests that remain exact for this class and were run.
+        detected: draws of the stated inheritance in which the pipeline fired.
+        draws: draws made; ``detected == draws == 299`` means power 0.99 at 95% confidence.
+        curve: smallest inheritance found in every draw, for several shares of neurons.
+        reason: why there is none.
+    """
+
+    tests: list[str] = []
+    detected: int | None = None
+    draws: int | None = None
+    curve: list[PowerPoint] = []
+    reason: str | None = None
+
+
+class Power(msgspec.Struct, frozen=True):
+    """What would have been found: ``stated`` inheritance and, by disguise class, the curve."""
+
+    stated_share: float
+    stated_cosine: float
+    classes: dict[str, ClassPower]
+
+
+class WeightsClaim(msgspec.Struct, frozen=True):
+    """What the weights say.
+
+    Attributes:
+        verdict: one of ``VERDICTS``.
+        because: one plain sentence of reasons.
+        log10_p: Holm-corrected, over the tests of this pair; None where nothing was computable.
+        direction: which side the other descends from, or None where the pair cannot tell.
+        direction_reason: why null.
+        inherited: fractions of the model.
+        layer_map: for each layer of the model the layer of the reference it was compared with, or None.
+        recipe: steps that turn the reference into the model, ``{"step": ..., amounts}``.
+        retention: ``"reference in model"`` and ``"model in reference"``.
+        power: what would have been detected; None when nothing was testable.
+        limits: sentences a judge can read.
+        not_compared: what was left out, each with its reason.
+        findings: every test, computable or not.
+    """
+
+    verdict: Verdict
+    because: str
+    log10_p: float | None = None
+    direction: Direction | None = None
+    direction_reason: str | None = None
+    inherited: Inherited = Inherited()
+    layer_map: list[int | None] = []
+    recipe: list[dict[str, Any]] = []
+    retention: dict[str, Retention] = {}
+    power: Power | None = None
+    limits: list[str] = []
+    not_compared: list[str] = []
+    findings: list[Finding] = []
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """One model against one reference.
+
+    ``weights`` is None where a side has no tensors; ``weights_reason`` then says which, and ``verdict`` is
+    ``"undetermined"``. ``computation`` holds what a replay needs: seed, budget, options, bytes planned.
+    """
+
+    tool: dict[str, str]
+    model: Side
+    reference: Side
+    verdict: Verdict
+    weights: WeightsClaim | None
+    weights_reason: str | None = None
+    towers: dict[str, WeightsClaim] = {}
+    strands: dict[str, Any] = {}
+    computation: dict[str, Any] = {}
+    schema: str = SCHEMA
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """Several references for one model, strongest evidence first; p-values corrected over the references."""
+
+    tool: dict[str, str]
+    comparisons: list[Comparison]
+    schema: str = RANKING_SCHEMA
