@@ -1,0 +1,109 @@
+"""The one door: whatever a user names as a model is opened here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from forebear.checkpoint.checkpoint import Checkpoint, Shard
+from forebear.checkpoint.documents import Documents, Kind, gather_documents
+from forebear.checkpoint.files import list_folder, unreadable
+from forebear.checkpoint.folder import OTHER_FORMATS, SUFFIX, open_weights
+from forebear.checkpoint.strict_json import quoted
+from forebear.errors import CheckpointError
+
+_WANTED = f"a model folder or a {SUFFIX} file"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was opened; a context manager that closes its files.
+
+    Attributes:
+        source: as the user named it.
+        tensors: the weights, None where there are none that this version reads.
+        documents: configuration, tokenizer, code, licence, card.
+        notes: what lies in the model and was not read, and why.
+    """
+
+    source: str
+    tensors: Checkpoint | None
+    documents: Documents
+    notes: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """Close the weights; documents stay readable."""
+        if self.tensors is not None:
+            self.tensors.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_model(source: str | Path) -> Model:
+    """Open a model folder in the Hugging Face layout, or a single safetensors file. Nothing in it is executed.
+
+    A single file comes without documents: those that happen to lie beside it may be another model's.
+
+    Args:
+        source: path of the folder or file.
+
+    Raises:
+        CheckpointError: the path does not exist, holds no model, or something in it breaks a rule of its format.
+    """
+    path = Path(source)
+    try:
+        if "\0" in str(source) or not path.exists():
+            raise CheckpointError(
+                "there is no such file or folder",
+                where=quoted(str(source)) if "\0" in str(source) else path,
+                remedy=f"Give {_WANTED} on this machine; download a model named by a hub id first",
+            )
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return _open_folder(str(source), path) if is_folder else _open_file(str(source), path)
+
+
+def _open_file(source: str, path: Path) -> Model:
+    suffix = path.suffix.lower()
+    if suffix in OTHER_FORMATS:
+        raise CheckpointError(
+            f"{OTHER_FORMATS[suffix]} files are not supported by this version",
+            where=path,
+            remedy="Convert it to safetensors",
+        )
+    if suffix != SUFFIX:
+        raise CheckpointError(f"not {_WANTED}", where=path, remedy=f"Give {_WANTED}")
+    shard = Shard(path.resolve(), path)
+    return Model(source, Checkpoint([shard]), Documents(), ("a single file: documents are read from a folder only",))
+
+
+def _open_folder(source: str, path: Path) -> Model:
+    files, left_out = list_folder(path)
+    documents = gather_documents(files)
+    tensors, unread = open_weights(files)
+    known = any(document.kind is not Kind.OTHER for document in documents.files)
+    if tensors is None and not unread and not known:
+        raise CheckpointError(
+            "the folder holds neither weights nor documents of a model", where=path, remedy=_folder_remedy(path)
+        )
+    notes = left_out + unread
+    if tensors is None:
+        notes = ("no weights that this version reads (safetensors)", *notes)
+    return Model(source, tensors, documents, notes)
+
+
+def _folder_remedy(path: Path) -> str:
+    snapshots = path / "snapshots"
+    revisions = sorted(snapshots.iterdir()) if snapshots.is_dir() else []
+    if revisions:
+        return f"It is an entry of the hub cache: give {revisions[0]}"
+    return f"Give the folder that holds config.json and the {SUFFIX} files"

@@ -1,0 +1,85 @@
+"""A small writer of safetensors, for the zoo, the demo and the tests. Files are written aside, then renamed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+
+from forebear.checkpoint.dtypes import ITEM_SIZES
+from forebear.checkpoint.folder import INDEX_NAME
+from forebear.errors import UsageError
+
+Stored = tuple[str, Sequence[int], bytes | memoryview]
+"""Storage type, shape, and the bytes in C order, little-endian (see `forebear.checkpoint.dtypes.encode`)."""
+
+
+def write_safetensors(
+    path: str | Path, tensors: Mapping[str, Stored], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write one safetensors file, tensors in the order given.
+
+    Args:
+        path: replaced if it exists; its folder must exist.
+        tensors: name to stored tensor.
+        metadata: free strings for ``__metadata__``.
+
+    Raises:
+        UsageError: unknown storage type, or bytes that do not fit the shape.
+        OSError: the file cannot be written.
+    """
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    cursor = 0
+    for name, (dtype, shape, data) in tensors.items():
+        size = memoryview(data).nbytes
+        if dtype not in ITEM_SIZES or prod(shape) * ITEM_SIZES[dtype] != size:
+            raise UsageError(f"{size} bytes do not fit {dtype} {list(shape)}", where=str(path), field=f"tensor {name}")
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [cursor, cursor + size]}
+        cursor += size
+    encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    encoded += b" " * (-len(encoded) % 8)
+    _write_aside(Path(path), [len(encoded).to_bytes(8, "little"), encoded, *(item[2] for item in tensors.values())])
+
+
+def write_sharded(
+    folder: str | Path, tensors: Mapping[str, Stored], shards: int, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write ``model-00001-of-0000N.safetensors`` and so on, with their index, in the Hugging Face layout.
+
+    Args:
+        folder: made if it does not exist.
+        tensors: name to stored tensor; consecutive ones go into one shard, about equally many in each.
+        shards: number of files, 1 or more; no more than there are tensors.
+        metadata: free strings for ``__metadata__`` of every shard.
+
+    Raises:
+        UsageError: as `write_safetensors`, or a number of shards that the tensors cannot fill.
+        OSError: a file cannot be written.
+    """
+    folder = Path(folder)
+    if not 1 <= shards <= len(tensors):
+        raise UsageError(f"{len(tensors)} tensors cannot fill {shards} shards", where=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(tensors)
+    weight_map: dict[str, str] = {}
+    for number in range(shards):
+        chosen = names[number * len(names) // shards : (number + 1) * len(names) // shards]
+        file = f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
+        write_safetensors(folder / file, {name: tensors[name] for name in chosen}, metadata)
+        weight_map.update(dict.fromkeys(chosen, file))
+    total = sum(memoryview(data).nbytes for _, _, data in tensors.values())
+    index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
+    _write_aside(folder / INDEX_NAME, [json.dumps(index, indent=1, ensure_ascii=False).encode("utf-8")])
+
+
+def _write_aside(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with aside.open("wb") as file:
+            for piece in pieces:
+                file.write(piece)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)
