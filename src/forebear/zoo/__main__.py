@@ -1,0 +1,59 @@
+"""``python -m forebear.zoo``: build the zoo, list it, or make the bundled text anew."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from forebear.errors import ForebearError
+from forebear.zoo import corpus, manifest
+from forebear.zoo.recipes import RECIPES
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m forebear.zoo", description=__doc__)
+    parser.add_argument("command", choices=("build", "list", "corpus"))
+    parser.add_argument("--zoo", type=Path, default=Path("tests/zoo"), help="folder of the zoo (default: tests/zoo)")
+    parser.add_argument("--workers", type=int, default=2, help="models trained at a time (default: 2)")
+    options = parser.parse_args(arguments)
+    try:
+        {"build": _build, "list": _list, "corpus": _corpus}[options.command](options)
+    except ForebearError as error:
+        print(error.line(), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _build(options: argparse.Namespace) -> None:
+    from forebear.zoo.build import build
+
+    done = build(options.zoo, options.workers)
+    print(f"{len(done)} built, {len(RECIPES) - len(done)} were up to date.")
+
+
+def _list(options: argparse.Namespace) -> None:
+    entries = manifest.load(options.zoo)
+    print(
+        f"{'model':34} {'kind':22} {'from':22} {'start':>5} {'data':>4} "
+        f"{'order':>5} {'steps':>5} {'rate':>7} {'loss':>6}"
+    )
+    for recipe in sorted(RECIPES, key=lambda item: item.path):
+        start = "" if recipe.start_seed is None else str(recipe.start_seed)
+        loss = f"{entries[recipe.path]['final_loss']:.3f}" if recipe.path in entries else "-"
+        print(
+            f"{recipe.path:34} {recipe.kind:22} {recipe.parent or '':22} {start:>5} {recipe.data:>4} "
+            f"{recipe.order_seed:>5} {recipe.steps:>5} {recipe.rate:>7} {loss:>6}"
+        )
+
+
+def _corpus(options: argparse.Namespace) -> None:
+    for part, size in corpus.bundle().items():
+        print(f"part {part}: {size} bytes compressed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What is recorded of each model of the zoo, and whether a folder still is what the record says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from forebear.errors import UsageError
+from forebear.zoo.recipes import VERSION, Recipe
+
+Entry = dict[str, Any]
+SCHEMA = "forebear.zoo/1"
+
+
+def load(zoo: Path) -> dict[str, Entry]:
+    """Entries by ``family/name``; empty where there is no manifest yet.
+
+    Args:
+        zoo: folder of the zoo.
+
+    Raises:
+        UsageError: the manifest is of another schema.
+    """
+    path = zoo / "manifest.json"
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.get("schema") != SCHEMA:
+        raise UsageError(f"not a {SCHEMA} manifest", where=path, field="schema", remedy="Delete it and build again.")
+    models: dict[str, Entry] = content["models"]
+    return models
+
+
+def save(zoo: Path, entries: dict[str, Entry], corpus_digest: str) -> None:
+    """Writes the manifest aside, then puts it in place."""
+    path = zoo / "manifest.json"
+    content = {"schema": SCHEMA, "corpus": corpus_digest, "models": dict(sorted(entries.items()))}
+    aside = path.with_name(path.name + ".part")
+    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    aside.replace(path)
+
+
+def entry(recipe: Recipe, losses: tuple[float, float], sha256: str, ancestors: dict[str, str], torch: str) -> Entry:
+    """The record of one model.
+
+    Args:
+        recipe: how it was made.
+        losses: mean loss of its first and of its last steps, nats a token.
+        sha256: of its model.safetensors.
+        ancestors: sha256 of what it was made from: its parent (if any), the text, the tokenizer.
+        torch: version of torch that made it.
+    """
+    fields = asdict(recipe)
+    parents = [] if recipe.parent is None else [f"{recipe.family}/{recipe.parent}"]
+    del fields["name"], fields["parent"]
+    return {
+        **fields,
+        "parents": parents,
+        "first_loss": round(losses[0], 4),
+        "final_loss": round(losses[1], 4),
+        "sha256": sha256,
+        "made_from": ancestors,
+        "recipe": recipe.digest,
+        "recipe_version": VERSION,
+        "torch": torch,
+    }
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def is_current(zoo: Path, recipe: Recipe, found: Entry | None, ancestors: dict[str, str]) -> bool:
+    """Whether the model lies there, unchanged, made by this recipe from these ancestors."""
+    weights = zoo / recipe.path / "model.safetensors"
+    return (
+        found is not None
+        and found["recipe"] == recipe.digest
+        and found["made_from"] == ancestors
+        and weights.is_file()
+        and sha256_of(weights) == found["sha256"]
+    )
