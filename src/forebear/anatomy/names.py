@@ -43,7 +43,7 @@ class Found:
 
 def _key(text: str) -> Key:
     return tuple(
-        "#" if part in (LAYER, EXPERT) or part.isascii() and part.isdigit() else part for part in text.split(".")
+        "#" if part in (LAYER, EXPERT) or (part.isascii() and part.isdigit()) else part for part in text.split(".")
     )
 
 
@@ -57,9 +57,9 @@ def _patterns(family: Family) -> dict[Key, tuple[Meaning, bool]]:
 
 
 def _numbers(parts: Sequence[str], key: Key) -> list[int] | None:
-    """Layer and expert of a name; None where a number is longer than any count."""
+    """Layer and expert of a name; None where one is no plain number or larger than any count."""
     texts = [part for part, blank in zip(parts, key, strict=True) if blank == "#"]
-    if any(len(text) > 6 or (len(text) > 1 and text[0] == "0") for text in texts):
+    if not all(text.isdigit() and len(text) <= 6 and text == str(int(text)) for text in texts):
         return None
     numbers = [int(text) for text in texts]
     limits = (MAX_LAYERS, MAX_EXPERTS)

@@ -1,0 +1,141 @@
+"""Recognises a model's anatomy: names propose a family, shapes decide, config.json fills what shapes leave open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from forebear.anatomy.agreement import settle
+from forebear.anatomy.anatomy import Anatomy
+from forebear.anatomy.claims import Claims, contradictions, shown
+from forebear.anatomy.names import Found, Names
+from forebear.anatomy.norms import readings
+from forebear.anatomy.parts import Disagreement, Geometry, Role
+from forebear.anatomy.placing import Heads, geometry, infer_heads, infer_sizes, place
+from forebear.anatomy.remarks import remarks
+from forebear.anatomy.shapes import Draft, draft
+from forebear.anatomy.tables import load_families
+from forebear.checkpoint.store import TensorStore
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    found: Found
+    draft: Draft
+    favoured: bool
+
+    @property
+    def rank(self) -> tuple[int, bool, int]:
+        family = self.draft.family
+        return len(self.draft.used()), self.favoured, len(family.always)
+
+
+def recognise(store: TensorStore, config: Mapping[str, Any] | None = None) -> Anatomy:
+    """Recognises which tensor is what.
+
+    The family whose table explains most tensors by name and shape is taken; config.json's ``model_type`` decides only
+    between tables that explain equally many. Sizes come from shapes; the configuration fills what they leave open
+    (the width of a head) and is reported where they contradict it. No tensor is read.
+
+    Args:
+        store: the model's tensors.
+        config: config.json as read; None where there is none.
+
+    Returns:
+        The anatomy. Where no family fits, ``family`` is None, there are no parts, every tensor is unrecognised, sizes
+        are zero or None and the norm is ``unknown``.
+    """
+    names, claims = Names(store.names()), Claims.of(config)
+    candidates = []
+    for family in load_families():
+        for found in names.find(family):
+            inside = [match for match in found.matches if match.layer not in found.extra_layers or match.layer is None]
+            sketch = draft(store, family, found.prefix, inside)
+            settle(sketch)
+            if family.always <= {part.role for part in sketch.held} and any(
+                part.layer is not None for part in sketch.held
+            ):
+                candidates.append(_Candidate(found, sketch, claims.favours(family)))
+    if not candidates:
+        return _nothing(names)
+    best, equals = _choose(candidates)
+    return _finish(names, claims, best, equals)
+
+
+def _choose(candidates: list[_Candidate]) -> tuple[_Candidate, list[str]]:
+    """The best candidate, and the families that fit as well where nothing decided."""
+    top = max(candidate.rank for candidate in candidates)
+    tied = [candidate for candidate in candidates if candidate.rank == top]
+    rivals = {candidate.draft.family.name for candidate in tied}
+    best = min(
+        tied,
+        key=lambda each: (bool(each.draft.family.yields_to & rivals), each.draft.family.name, each.draft.prefix),
+    )
+    return best, sorted(rivals - {best.draft.family.name})
+
+
+def _finish(names: Names, claims: Claims, best: _Candidate, equals: list[str]) -> Anatomy:
+    found, sketch = best.found, best.draft
+    heads = infer_heads(sketch, claims)
+    sizes = infer_sizes(sketch, heads)
+    disagreements = contradictions(claims, sketch.family, sizes) + _headless(claims, sketch, heads)
+    parts = place(sketch, heads)
+    inputs = {part: held.match.entry.input for part, held in sketch.held.items()}
+    used = sketch.used()
+    buffers = tuple(sorted(found.buffers - used))
+    unrecognised = tuple(name for name in names.all if name not in used and name not in found.buffers)
+    shape = geometry(sketch, sizes)
+    notes = remarks(found, sketch, claims, shape, unrecognised)
+    kinds, typed = _model_type(claims, best)
+    if equals:
+        notes.insert(
+            0, f"names and shapes fit {', '.join(equals)} as well as {sketch.family.name}, and nothing decides"
+        )
+    return Anatomy(
+        family=sketch.family.name,
+        prefix=sketch.prefix,
+        geometry=shape,
+        parts=parts,
+        reads=readings(sketch.family.block, parts, {part: role for part, role in inputs.items() if role is not None}),
+        disagreements=tuple(sorted((*disagreements, *kinds), key=lambda item: item.key)),
+        unrecognised=unrecognised,
+        buffers=buffers,
+        notes=(*typed, *notes),
+    )
+
+
+def _model_type(claims: Claims, best: _Candidate) -> tuple[list[Disagreement], list[str]]:
+    """A stated model type that is another family's contradicts; one that no table knows is only remarked."""
+    if best.favoured or not claims.model_types:
+        return [], []
+    stated, family = claims.model_types[0], best.draft.family.name
+    if any(claims.favours(other) for other in load_families()):
+        return [Disagreement("model_type", shown(stated), family)], []
+    return [], [f"config.json calls the model {shown(stated)!r}, which no table knows; names and shapes fit {family}"]
+
+
+def _headless(claims: Claims, sketch: Draft, heads: Heads) -> list[Disagreement]:
+    """Claimed heads that part no rows evenly: the tensors contradict them without saying what is true."""
+    modes = sketch.modes()
+    query, key = modes.get((Role.Q, False)), modes.get((Role.K, False))
+    if heads.heads is not None or query is None or key is None:
+        return []
+    rows = {"heads": query[0], "kv_heads": key[0], "head_dim": query[0]}
+    return [
+        Disagreement(sketch.family.config[quantity], shown(value), f"unknown; {rows[quantity]} rows do not part so")
+        for quantity in rows
+        if quantity in sketch.family.config and (value := claims.values.get(sketch.family.config[quantity])) is not None
+    ]
+
+
+def _nothing(names: Names) -> Anatomy:
+    return Anatomy(
+        family=None,
+        prefix="",
+        geometry=Geometry(0, 0, None, None, None, None, None, None, None, gated=False, tied=False, norm="unknown"),
+        parts={},
+        reads={},
+        unrecognised=names.all,
+        notes=("no family fits: no tensor names of a known layout were found with shapes that agree",),
+    )
