@@ -46,7 +46,7 @@ def recognise(store: TensorStore, config: Mapping[str, Any] | None = None) -> An
         The anatomy. Where no family fits, ``family`` is None, there are no parts, every tensor is unrecognised, sizes
         are zero or None and the norm is ``unknown``.
     """
-    names, claims = Names(store.names()), Claims.of(config)
+    names, claims = Names(store.names(), load_families()), Claims.of(config)
     candidates = []
     for family in load_families():
         for found in names.find(family):
