@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +10,7 @@ from typing import Self
 
 from forebear.checkpoint.checkpoint import Checkpoint, Shard
 from forebear.checkpoint.documents import Documents, Kind, gather_documents
-from forebear.checkpoint.files import list_folder, unreadable
+from forebear.checkpoint.files import FolderFile, list_folder, unreadable
 from forebear.checkpoint.folder import OTHER_FORMATS, SUFFIX, open_weights
 from forebear.checkpoint.strict_json import quoted
 from forebear.errors import CheckpointError
@@ -90,8 +91,7 @@ def _open_folder(source: str, path: Path) -> Model:
     files, left_out = list_folder(path)
     documents = gather_documents(files)
     tensors, unread = open_weights(files)
-    known = any(document.kind is not Kind.OTHER for document in documents.files)
-    if tensors is None and not unread and not known:
+    if tensors is None and not _holds_a_model(files, documents):
         raise CheckpointError(
             "the folder holds neither weights nor documents of a model", where=path, remedy=_folder_remedy(path)
         )
@@ -99,6 +99,12 @@ def _open_folder(source: str, path: Path) -> Model:
     if tensors is None:
         notes = ("no weights that this version reads (safetensors)", *notes)
     return Model(source, tensors, documents, notes)
+
+
+def _holds_a_model(files: Sequence[FolderFile], documents: Documents) -> bool:
+    """Whether the folder's own top level, not only folders below it, has weights of any format or known documents."""
+    known = any(document.kind is not Kind.OTHER and "/" not in document.path for document in documents.files)
+    return known or any("/" not in file.path and Path(file.path).suffix.lower() in OTHER_FORMATS for file in files)
 
 
 def _folder_remedy(path: Path) -> str:

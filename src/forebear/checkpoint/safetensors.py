@@ -27,6 +27,7 @@ MAX_NAME_BYTES = 512
 MAX_COUNT = 2**63 - 1
 _WIDEST = 8  # bytes of the widest storage type: what fits then fits after every conversion
 _HEADER_DEPTH = 3  # the header, a record, its shape
+_SPARE_MARKS = 1_000_000
 _FIELDS = frozenset({"dtype", "shape", "data_offsets"})
 _REMEDY = "Download or convert the file again"
 _OTHER_FORMATS = {
@@ -123,11 +124,18 @@ def _header_length(start: bytes, size: int, where: Path) -> int:
 
 
 def _check_extent(raw: bytes, where: Path) -> None:
-    """Refuse, before it is parsed, a header with more structure than the most tensors allowed can need."""
-    limits = {b"{": MAX_TENSORS + 2, b"[": 2 * MAX_TENSORS, b",": (MAX_RANK + 4) * MAX_TENSORS}
-    for mark, limit in limits.items():
+    """Refuse, before it is parsed, a header of too many tensors or with more structure than its tensors can need.
+
+    Parsed lists and strings take far more memory than their text; metadata may hold any marks, so it has an allowance.
+    """
+    records = raw.count(b"{")
+    if records > MAX_TENSORS + 2:  # the header itself and its metadata
+        rule = f"header has {records} '{{', limit {MAX_TENSORS} tensors"
+        raise CheckpointError(rule, where=where, field="header", remedy=_REMEDY)
+    for mark, needed in {b"[": 2, b",": MAX_RANK + 4, b'"': 10}.items():
+        limit = needed * records + _SPARE_MARKS
         if raw.count(mark) > limit:
-            rule = f"header has more than {limit} {mark.decode()!r}, limit for {MAX_TENSORS} tensors"
+            rule = f"header has more than {limit} {mark.decode()} for {records} objects"
             raise CheckpointError(rule, where=where, field="header", remedy=_REMEDY)
 
 
