@@ -6,9 +6,11 @@ import argparse
 import sys
 from pathlib import Path
 
-from forebear.errors import ForebearError
+from forebear.errors import ForebearError, UsageError
 from forebear.zoo import corpus, manifest
 from forebear.zoo.recipes import RECIPES
+
+_REMEDY = "Install them with `pip install 'forebear[zoo]'`."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,8 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _build(options: argparse.Namespace) -> None:
-    from forebear.zoo.build import build
-
+    try:
+        from forebear.zoo.build import build
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the zoo's libraries are missing ({error.name})", remedy=_REMEDY) from None
     done = build(options.zoo, options.workers)
     print(f"{len(done)} built, {len(RECIPES) - len(done)} were up to date.")
 

@@ -81,7 +81,8 @@ def make(zoo: Path, recipe: Recipe, text: str) -> Built:
     began = time.monotonic()
     result = trained(zoo, recipe)
     config = {**ARCHITECTURES[recipe.family].CONFIG}
-    sha256 = write_folder(zoo / recipe.path, result.tensors, config)
+    write_folder(zoo / recipe.path, result.tensors, config)
+    sha256 = manifest.sha256_of(zoo / recipe.path / "model.safetensors")
     losses = (result.first_loss, result.last_loss)
     entry = manifest.entry(recipe, losses, sha256, ancestors(zoo, recipe, text), torch.__version__)
     return recipe, entry, time.monotonic() - began

@@ -1,11 +1,10 @@
 """Hugging Face style folders, written and read with numpy alone, so that surgeries need no torch.
 
-For models of the project's own making: it trusts its input. Foreign files go through ``forebear.checkpoint``.
+A model is a dictionary of arrays here; ``forebear.checkpoint`` reads and writes the files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,10 +16,12 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from forebear.checkpoint.model import open_model
+from forebear.checkpoint.writer import write_safetensors, write_sharded
 from forebear.errors import UsageError
 
 Arrays = dict[str, NDArray[Any]]
-"""Tensors by name, in their stored type; the order of the dictionary is the order in the file."""
+"""Tensors by name, in their stored type; written in the order of the dictionary."""
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype(np.float64),
@@ -36,43 +37,22 @@ DTYPES: dict[str, np.dtype[Any]] = {
 _SPELLING = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def pack(tensors: Mapping[str, NDArray[Any]]) -> bytes:
-    """One safetensors file as bytes, tensors in the order given, header padded to eight bytes."""
-    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    blobs, end = [], 0
-    for name, tensor in tensors.items():
-        blob = np.ascontiguousarray(tensor).tobytes()
-        spelling = _SPELLING[tensor.dtype]
-        header[name] = {"dtype": spelling, "shape": list(tensor.shape), "data_offsets": [end, end + len(blob)]}
-        blobs.append(blob)
-        end += len(blob)
-    text = json.dumps(header, separators=(",", ":")).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    return b"".join([len(text).to_bytes(8, "little"), text, *blobs])
-
-
-def unpack(blob: bytes) -> Arrays:
-    """Tensors of one safetensors file, in the file's order."""
-    size = int.from_bytes(blob[:8], "little")
-    header = json.loads(blob[8 : 8 + size])
-    header.pop("__metadata__", None)
-    tensors: Arrays = {}
-    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-        begin, end = (8 + size + offset for offset in entry["data_offsets"])
-        tensors[name] = np.frombuffer(blob[begin:end], DTYPES[entry["dtype"]]).reshape(entry["shape"]).copy()
-    return tensors
-
-
 def read_tensors(folder: Path) -> Arrays:
-    """All tensors of a folder, sharded or not.
+    """All tensors of a folder or of one file, in their stored types, sorted by name.
 
     Raises:
-        UsageError: the folder holds no safetensors file.
+        CheckpointError: the folder or file breaks a rule of its format.
+        UsageError: there are no weights.
     """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise UsageError("no safetensors file in this folder", where=folder)
-    return {name: tensor for file in files for name, tensor in unpack(file.read_bytes()).items()}
+    tensors: Arrays = {}
+    with open_model(folder) as model:
+        if model.tensors is None:
+            raise UsageError("no weights in this folder", where=folder)
+        for name in model.tensors.names():
+            info = model.tensors.info(name)
+            raw = b"".join(model.tensors.stream(name))
+            tensors[name] = np.frombuffer(raw, DTYPES[info.dtype]).reshape(info.shape).copy()
+    return tensors
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -88,7 +68,7 @@ def write_folder(
     *,
     shards: int = 1,
     beside: Sequence[Path] = (),
-) -> str:
+) -> None:
     """Writes config.json and the weights, aside first, then puts the folder in place (an older one is replaced).
 
     Args:
@@ -98,8 +78,8 @@ def write_folder(
         shards: number of weight files, 1 or more; with more than one an index is written.
         beside: files to copy along, e.g. a tokenizer.
 
-    Returns:
-        sha256 of the weight files' bytes, one after the other.
+    Raises:
+        UsageError: more shards than tensors, or none.
     """
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
@@ -107,27 +87,10 @@ def write_folder(
     (aside / "config.json").write_text(json.dumps(dict(config), indent=2) + "\n", encoding="utf-8")
     for path in beside:
         shutil.copyfile(path, aside / path.name)
-    digest = _write_shards(aside, tensors, shards)
+    stored = {name: (_SPELLING[array.dtype], array.shape, array.tobytes()) for name, array in tensors.items()}
+    if shards == 1:
+        write_safetensors(aside / "model.safetensors", stored, {"format": "pt"})
+    else:
+        write_sharded(aside, stored, shards, {"format": "pt"})
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)
-    return digest
-
-
-def _write_shards(folder: Path, tensors: Mapping[str, NDArray[Any]], shards: int) -> str:
-    names = list(tensors)
-    if not 1 <= shards <= len(names):
-        raise UsageError(f"{shards} shards asked for, 1 to {len(names)} are possible", where=folder, field="shards")
-    seen = hashlib.sha256()
-    weight_map: dict[str, str] = {}
-    for number in range(shards):
-        mine = names[number * len(names) // shards : (number + 1) * len(names) // shards]
-        file = "model.safetensors" if shards == 1 else f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
-        blob = pack({name: tensors[name] for name in mine})
-        seen.update(blob)
-        (folder / file).write_bytes(blob)
-        weight_map.update(dict.fromkeys(mine, file))
-    if shards > 1:
-        total = sum(tensor.nbytes for tensor in tensors.values())
-        index = {"metadata": {"total_size": total}, "weight_map": weight_map}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
-    return seen.hexdigest()

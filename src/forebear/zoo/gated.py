@@ -11,6 +11,8 @@ from torch.nn import functional
 CONFIG: dict[str, Any] = {
     "architectures": ["Qwen2ForCausalLM"],
     "attention_dropout": 0.0,
+    "bos_token_id": 0,
+    "eos_token_id": 0,
     "hidden_act": "silu",
     "hidden_size": 72,
     "initializer_range": 0.02,

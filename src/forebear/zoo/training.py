@@ -29,7 +29,7 @@ REPORTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gave: tensors rounded to bf16, and the mean loss of its first and last steps in nats a token."""
+    """What training gave: tensors rounded to bf16, and the mean loss of its first and last steps, in nats a token (the divergence from the teacher where there is one)."""
 
     tensors: Arrays
     first_loss: float
@@ -83,10 +83,11 @@ def train(
         The trained tensors and losses.
     """
     torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
     architecture = ARCHITECTURES[recipe.family]
-    tensors = {name: torch.from_numpy(array.astype(np.float32)) for name, array in initial.items()}
+    # In one order whatever the file's, for the gradient's norm is summed in it.
+    tensors = {
+        name: torch.from_numpy(initial[name].astype(np.float32)) for name in architecture.shapes(architecture.CONFIG)
+    }
     taught = {name: torch.from_numpy(array.astype(np.float32)) for name, array in (teacher or {}).items()}
     learned = [tensor.requires_grad_() for name, tensor in tensors.items() if not _is_frozen(name, recipe)]
     optimiser = _optimiser(learned, recipe)

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from forebear.errors import UsageError
+from forebear.zoo import corpus, manifest
+from forebear.zoo.__main__ import main
+from forebear.zoo.folder import read_config
+from forebear.zoo.recipes import RECIPES, Recipe, recipe
+
+PATHS = [item.path for item in RECIPES]
+
+
+@pytest.fixture(scope="module")
+def entries(zoo: Path) -> dict[str, manifest.Entry]:
+    return manifest.load(zoo)
+
+
+def test_every_recipe_is_built_and_nothing_else(zoo: Path, entries: dict[str, manifest.Entry]) -> None:
+    assert sorted(entries) == sorted(PATHS)
+    assert sorted(str(path.parent.relative_to(zoo)) for path in zoo.rglob("config.json")) == sorted(PATHS)
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_the_model_is_the_one_recorded(zoo: Path, entries: dict[str, manifest.Entry], path: str) -> None:
+    found, made = entries[path], recipe(path)
+    made_from = {"corpus": corpus.digest(), "tokenizer": manifest.sha256_of(zoo / "tokenizer.json")}
+    if made.parent is not None:
+        made_from["parent"] = manifest.sha256_of(zoo / made.family / made.parent / "model.safetensors")
+    assert manifest.is_current(zoo, made, found, made_from)
+    assert found["kind"] == made.kind
+    assert found["parents"] == ([] if made.parent is None else [f"{made.family}/{made.parent}"])
+    assert found["final_loss"] < found["first_loss"]
+
+
+def test_the_zoo_fits_in_the_repository(zoo: Path) -> None:
+    assert sum(path.stat().st_size for path in zoo.rglob("*") if path.is_file()) <= 25_000_000
+
+
+def test_strangers_differ_in_their_start_alone() -> None:
+    for family, count in (("gated", 12), ("plain", 8)):
+        strangers = [item for item in RECIPES if item.family == family and item.kind == "stranger"]
+        assert len({item.start_seed for item in strangers}) == len(strangers) == count
+        assert len({(item.data, item.order_seed, item.steps, item.rate, item.parent) for item in strangers}) == 1
+
+
+def test_start_seeds_are_shared_only_where_the_kind_says_so() -> None:
+    for item in RECIPES:
+        same = [other for other in RECIPES if other.start_seed == item.start_seed and other.family == item.family]
+        if item.kind in ("stranger", "distilled"):
+            assert all(other is item or other.kind.startswith("same-start") for other in same)
+        if item.kind.startswith("same-start"):
+            assert item.start_seed == recipe(f"{item.family}/{item.parent}").start_seed
+
+
+def test_parents_come_before_their_children() -> None:
+    assert len(set(PATHS)) == len(PATHS)
+    for place, item in enumerate(RECIPES):
+        assert item.parent is None or f"{item.family}/{item.parent}" in PATHS[:place]
+
+
+@pytest.mark.parametrize("family", ["gated", "plain"])
+def test_tensors_and_config_are_those_of_the_architecture(zoo: Path, family: str) -> None:
+    pytest.importorskip("torch")
+    from forebear.zoo.folder import read_tensors
+    from forebear.zoo.training import ARCHITECTURES
+
+    architecture = ARCHITECTURES[family]
+    for item in (item for item in RECIPES if item.family == family):
+        assert read_config(zoo / item.path) == architecture.CONFIG
+        shapes = {name: tensor.shape for name, tensor in read_tensors(zoo / item.path).items()}
+        assert shapes == architecture.shapes(architecture.CONFIG)
+
+
+def a_recipe() -> Recipe:
+    return Recipe("x", "gated", "stranger", None, 5, "A")
+
+
+def test_a_changed_file_recipe_or_ancestor_is_out_of_date(tmp_path: Path) -> None:
+    item = a_recipe()
+    weights = tmp_path / item.path / "model.safetensors"
+    weights.parent.mkdir(parents=True)
+    weights.write_bytes(b"weights")
+    made_from = {"corpus": "c"}
+    found = manifest.entry(item, (2.0, 1.0), manifest.sha256_of(weights), made_from, "2")
+    assert manifest.is_current(tmp_path, item, found, made_from)
+    assert not manifest.is_current(tmp_path, item, None, made_from)
+    assert not manifest.is_current(tmp_path, item, found, {"corpus": "d"})
+    assert not manifest.is_current(tmp_path, item, {**found, "recipe": "other"}, made_from)
+    weights.write_bytes(b"weighty")
+    assert not manifest.is_current(tmp_path, item, found, made_from)
+
+
+def test_the_manifest_goes_and_comes_back(tmp_path: Path) -> None:
+    assert manifest.load(tmp_path) == {}
+    entries = {"gated/x": manifest.entry(a_recipe(), (2.0, 1.0), "0", {}, "2")}
+    manifest.save(tmp_path, entries, "c")
+    assert manifest.load(tmp_path) == entries
+    assert [path.name for path in tmp_path.iterdir()] == ["manifest.json"]
+
+
+def test_another_schema_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"schema": "other/1", "models": {}}))
+    with pytest.raises(UsageError, match="schema"):
+        manifest.load(tmp_path)
+
+
+def test_an_unknown_model_is_refused() -> None:
+    with pytest.raises(UsageError, match="gated/g99"):
+        recipe("gated/g99")
+
+
+def test_the_list_names_every_model_and_its_history(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--zoo", str(zoo)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:]] == sorted(PATHS)
+    grandchild = next(line for line in lines if "g00-grandchild" in line)
+    assert grandchild.split()[1:3] == ["grandchild", "g00-continued"]
+
+
+def test_a_user_mistake_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "manifest.json").write_text('{"schema": "other/1"}')
+    assert main(["list", "--zoo", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
