@@ -34,7 +34,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 
 zoo: $(VENV)/.zoo
-	$(BIN)/python -m forebear.zoo
+	$(BIN)/python -m forebear.zoo build
 
 bench: $(VENV)/.zoo
 	$(BIN)/python -m benchmarks.accuracy

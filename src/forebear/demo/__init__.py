@@ -1,0 +1,1 @@
+"""Two published disputes, re-enacted on tiny models that come with Forebear."""

@@ -15,6 +15,7 @@ import msgspec
 
 from forebear.checkpoint.strict_json import parse_object
 from forebear.errors import UsageError
+from forebear.report.inspection import Inspection
 from forebear.verdict.comparison import RANKING_SCHEMA, SCHEMA, Comparison, Ranking
 
 RESULTS: dict[str, type[Comparison] | type[Ranking]] = {SCHEMA: Comparison, RANKING_SCHEMA: Ranking}
@@ -44,6 +45,22 @@ def encode(result: msgspec.Struct) -> str:
 def dumps(plain: Any) -> str:
     """Plain values as indented JSON text with a closing newline; NaN and infinity are refused."""
     return json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def schema(name: str) -> dict[str, Any]:
+    """The JSON Schema of a result.
+
+    Args:
+        name: ``"comparison"``, ``"ranking"`` or ``"inspect"``.
+
+    Raises:
+        UsageError: another name.
+    """
+    structs: dict[str, type[msgspec.Struct]] = {"comparison": Comparison, "ranking": Ranking, "inspect": Inspection}
+    if name not in structs:
+        raise UsageError(f"there is no schema {name!r}", remedy=f"Choose from: {', '.join(structs)}")
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, "title": f"forebear {name}", **msgspec.json.schema(structs[name])}
 
 
 def read(path: str | Path) -> tuple[Comparison | Ranking, dict[str, Any]]:

@@ -1,0 +1,125 @@
+"""The commands and their options; each imports what it needs when it runs, so that help is instant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from forebear.cli.options import DEFAULT_BUDGET, SchemaName, parse_bytes, parse_verdicts
+
+app = typer.Typer(
+    name="forebear",
+    help="Find out which model a model descends from, and say so only as strongly as the evidence allows.",
+    epilog="Exit codes: 0 done; 1 a bug of ours; 2 usage or refused input; 3 --fail-on met, or a replay that "
+    "differs; 4 source unreachable; 130 interrupted; 141 the reader of a pipe went away.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
+ModelSource = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or checkpoint file in question.")]
+
+
+@app.callback(invoke_without_command=True)
+def forebear(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
+    """Find out which model a model descends from, and say so only as strongly as the evidence allows."""
+    if version:
+        from forebear import __version__  # noqa: PLC0415
+
+        typer.echo(f"forebear {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def compare(
+    model: ModelSource,
+    references: Annotated[
+        list[str], typer.Argument(metavar="REFERENCE...", help="One or more models it may descend from.")
+    ],
+    *,
+    as_json: Json = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Also write one static, printable HTML page.")
+    ] = None,
+    budget: Annotated[
+        str, typer.Option(metavar="BYTES", help="Bytes of tensor data to read per model: 64000000, 64MB, 2GiB ...")
+    ] = DEFAULT_BUDGET,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read every byte whatever the budget, and digest the whole content.")
+    ] = False,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draw of rows to read.")] = 0,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="VERDICTS",
+            help="Exit with 3 when the verdict is one of these, separated by commas. 'derived' does not count where "
+            "the reference descends from the model. Empty: never.",
+        ),
+    ] = "",
+) -> None:
+    """Compare a model with one reference, or rank several references.
+
+    Prints the verdict (same, derived, related, shared start, independent, undetermined), how sure it is and what
+    limits it.
+    """
+    from forebear.cli import comparing  # noqa: PLC0415
+
+    request = comparing.Request(model, tuple(references), parse_bytes(budget), full, seed)
+    raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on)))
+
+
+@app.command()
+def inspect(model: ModelSource, as_json: Json = False) -> None:
+    """Show what a model is made of: family, sizes, roles, storage, and what was not recognised."""
+    from forebear.cli import inspecting  # noqa: PLC0415
+
+    inspecting.run(model, as_json)
+
+
+@app.command()
+def replay(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT.json", help="A result written by 'forebear compare --json'.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Run a comparison again from its own record: identical, or what differs and why.
+
+    Exits with 0 when every figure repeats and with 3 when something differs.
+    """
+    from forebear.cli import replaying  # noqa: PLC0415
+
+    raise typer.Exit(replaying.run(result, as_json))
+
+
+@app.command()
+def schema(
+    name: Annotated[SchemaName, typer.Argument(help="Which result.")] = SchemaName.comparison,
+    as_json: Annotated[bool, typer.Option("--json", help="A schema is always JSON; accepted for symmetry.")] = True,
+) -> None:
+    """Print the JSON Schema of a result."""
+    from forebear.report import json  # noqa: PLC0415
+
+    typer.echo(json.dumps(json.schema(name.value)), nl=False)
+
+
+@app.command()
+def demo(
+    output: Annotated[
+        Path, typer.Option("--output", metavar="DIR", help="Folder for the models made and the reports.")
+    ] = Path("forebear-demo"),
+    as_json: Json = False,
+) -> None:
+    """Re-enact two published disputes on tiny models that come with Forebear."""
+    from forebear.cli import demonstrating  # noqa: PLC0415
+
+    demonstrating.run(output, as_json)

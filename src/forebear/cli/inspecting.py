@@ -1,0 +1,18 @@
+"""``forebear inspect``: open, describe, render."""
+
+from __future__ import annotations
+
+import sys
+
+from forebear.checkpoint import open_model
+from forebear.report import inspection, json
+
+
+def run(source: str, as_json: bool) -> None:
+    """Describe a model on stdout."""
+    with open_model(source) as model:
+        found = inspection.inspection(model)
+    if as_json:
+        sys.stdout.write(json.encode(found))
+    else:
+        inspection.show(found, sys.stdout)

@@ -1,0 +1,163 @@
+"""What ``forebear inspect`` shows, in the shape of the JSON contract ``forebear.inspect/1``."""
+
+from __future__ import annotations
+
+from typing import TextIO
+
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from forebear import __version__
+from forebear.anatomy.summary import describe
+from forebear.checkpoint.model import Model
+from forebear.report.plain import count, visible, volume
+from forebear.report.terminal import console
+
+INSPECT_SCHEMA = "forebear.inspect/1"
+
+
+class StorageLine(msgspec.Struct, frozen=True):
+    """Tensors, values and bytes stored in one type."""
+
+    tensors: int
+    values: int
+    bytes: int
+
+
+class RoleLine(msgspec.Struct, frozen=True):
+    """One role.
+
+    Attributes:
+        role: what its parts do.
+        count: how many parts have it.
+        layers: in how many layers; None outside the layers.
+        experts: the most a layer has; None outside experts.
+        shapes: logical shapes, the commonest first.
+        storage: how it lies (fused, transposed, stacked ...); empty where each part is a tensor of its own.
+    """
+
+    role: str
+    count: int
+    layers: int | None
+    experts: int | None
+    shapes: list[list[int]]
+    storage: list[str]
+
+
+class DisagreementLine(msgspec.Struct, frozen=True):
+    """A key of config.json that the tensors contradict."""
+
+    key: str
+    claimed: str
+    found: str
+
+
+class DocumentLine(msgspec.Struct, frozen=True):
+    """A file beside the weights."""
+
+    path: str
+    kind: str
+    size: int
+
+
+class Inspection(msgspec.Struct, frozen=True):
+    """What a model is made of, told without reading a tensor.
+
+    Attributes:
+        tool: name and version.
+        source: as the user named it.
+        family: family table that recognised it; None where none did.
+        prefix: prefix of the tensors' names that the family's own names follow.
+        geometry: sizes inferred from shapes; None where no family was recognised.
+        parts: how many parts were recognised.
+        parameters: values in all tensors that are not buffers; None without tensors.
+        storage: by storage type.
+        roles: by role.
+        disagreements: what config.json claims against the tensors.
+        unrecognised: tensors without a part.
+        buffers: tensors that are no parameters.
+        documents: files beside the weights.
+        notes: what was noticed while opening and recognising.
+    """
+
+    tool: dict[str, str]
+    source: str
+    family: str | None
+    prefix: str | None
+    geometry: dict[str, int | bool | str | None] | None
+    parts: int
+    parameters: int | None
+    storage: dict[str, StorageLine]
+    roles: list[RoleLine]
+    disagreements: list[DisagreementLine]
+    unrecognised: list[str]
+    buffers: list[str]
+    documents: list[DocumentLine]
+    notes: list[str]
+    schema: str = INSPECT_SCHEMA
+
+
+def inspection(model: Model) -> Inspection:
+    """Describe an opened model."""
+    described = describe(model)
+    documents = [{"path": each.path, "kind": str(each.kind), "size": each.size} for each in model.documents.files]
+    return msgspec.convert(
+        {
+            **described,
+            "tool": {"name": "forebear", "version": __version__},
+            "source": model.source,
+            "documents": documents,
+            "notes": list(dict.fromkeys([*model.notes, *described["notes"]])),
+        },
+        Inspection,
+    )
+
+
+def show(found: Inspection, stream: TextIO) -> None:
+    """Print an inspection."""
+    out = console(stream)
+    out.print(Text(visible(found.source), "bold"))
+    family = found.family or "not recognised"
+    stored = ", ".join(f"{name} {volume(line.bytes)}" for name, line in found.storage.items()) or "no tensors"
+    out.print(Text(f"family {family}; {count(found.parameters)} parameters; {stored}"))
+    if found.geometry:
+        known = [f"{key} {value}" for key, value in found.geometry.items() if value is not None]
+        out.print(Text(", ".join(known)))
+    if found.roles:
+        out.print()
+        out.print(_roles(found.roles))
+    disagreements = [
+        f"{each.key}: config.json says {each.claimed}, the tensors {each.found}" for each in found.disagreements
+    ]
+    documents = [f"{each.path} ({each.kind}, {volume(each.size)})" for each in found.documents]
+    lists = {
+        "Disagreements (the tensors win)": disagreements,
+        "Not recognised": found.unrecognised,
+        "Buffers": found.buffers,
+        "Documents": documents,
+        "Notes": found.notes,
+    }
+    for title, lines in lists.items():
+        if lines:
+            out.print(Text(f"\n{title}:", "bold"))
+        for line in lines:
+            out.print(Text(f"  - {visible(line)}"))
+
+
+def _roles(roles: list[RoleLine]) -> Table:
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    for heading in ("role", "parts", "layers", "experts", "shape", "stored"):
+        table.add_column(heading, justify="right" if heading in ("parts", "layers", "experts") else "left")
+    for each in roles:
+        shapes = "; ".join("x".join(map(str, shape)) for shape in each.shapes[:3])
+        more = f" and {len(each.shapes) - 3} more" if len(each.shapes) > 3 else ""
+        table.add_row(
+            each.role,
+            str(each.count),
+            str(each.layers or ""),
+            str(each.experts or ""),
+            shapes + more,
+            ", ".join(each.storage),
+        )
+    return table

@@ -1,0 +1,125 @@
+"""A result computed again from its own record, and what differs then.
+
+A result that cannot be repeated is an opinion. The record of a comparison holds its seed, budget and extent; with the
+files it names, every figure must come out the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from forebear.errors import UsageError
+from forebear.report import json
+from forebear.verdict.comparison import Comparison, Ranking
+
+REPLAY_SCHEMA = "forebear.replay/1"
+_DIGESTS = ("sample_digest", "digest")
+_REASONS = {
+    "files": "the files are not those the result was computed from",
+    "tool": "another version of Forebear computed the result",
+    "computation": "the same files and version give other figures on this machine",
+}
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a comparison was computed with."""
+
+    seed: int
+    budget: int
+    full: bool
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """One value that did not repeat: its place, and both values (null also where a key is missing)."""
+
+    place: str
+    recorded: Any
+    replayed: Any
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """Outcome of a replay.
+
+    Attributes:
+        identical: whether everything repeated.
+        why: causes, most telling first: files, tool, or neither of them.
+        differences: every value that did not repeat.
+    """
+
+    identical: bool
+    why: list[str]
+    differences: list[Difference]
+    schema: str = REPLAY_SCHEMA
+
+
+def replay(path: str | Path) -> Replay:
+    """Compute a result file again and compare.
+
+    Args:
+        path: a file written by ``forebear compare --json``.
+
+    Raises:
+        UsageError: the file is no result, or its record lacks what a replay needs.
+        CheckpointError: a source cannot be opened any more.
+    """
+    recorded, raw = json.read(path)
+    return contrast(raw, json.document(_again(recorded, path)))
+
+
+def contrast(recorded: dict[str, Any], replayed: dict[str, Any]) -> Replay:
+    """Compare two result documents."""
+    found = list(_differences(recorded, replayed, ""))
+    return Replay(not found, list(_causes(found)), found)
+
+
+def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ranking:
+    import forebear  # noqa: PLC0415 - compare and rank are loaded when first used
+
+    if isinstance(recorded, Comparison):
+        settings = _settings(recorded, path)
+        return forebear.compare(recorded.model.source, recorded.reference.source, **msgspec.structs.asdict(settings))
+    if not recorded.comparisons:
+        raise UsageError("a ranking without comparisons", where=path, field="comparisons")
+    first = recorded.comparisons[0]
+    settings = _settings(first, path)
+    for each in recorded.comparisons:
+        if each.model.source != first.model.source or _settings(each, path) != settings:
+            raise UsageError("its comparisons differ in model or settings", where=path, field="comparisons")
+    references = [each.reference.source for each in recorded.comparisons]
+    return forebear.rank(first.model.source, references, **msgspec.structs.asdict(settings))
+
+
+def _settings(comparison: Comparison, path: str | Path) -> Settings:
+    try:
+        return msgspec.convert(comparison.computation, Settings)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"the record does not say how to repeat it: {error}", where=path, field="computation"
+        ) from None
+
+
+def _differences(recorded: Any, replayed: Any, place: str) -> Iterator[Difference]:
+    if isinstance(recorded, dict) and isinstance(replayed, dict):
+        for key in dict.fromkeys([*recorded, *replayed]):
+            yield from _differences(recorded.get(key), replayed.get(key), f"{place}.{key}" if place else key)
+    elif isinstance(recorded, list) and isinstance(replayed, list) and len(recorded) == len(replayed):
+        for index, pair in enumerate(zip(recorded, replayed, strict=True)):
+            yield from _differences(*pair, f"{place}[{index}]")
+    elif recorded != replayed or isinstance(recorded, bool) != isinstance(replayed, bool):
+        yield Difference(place, recorded, replayed)
+
+
+def _causes(differences: list[Difference]) -> Iterator[str]:
+    places = [each.place for each in differences]
+    files = any(place.endswith(_DIGESTS) for place in places)
+    tool = any("tool." in place for place in places)
+    if files:
+        yield _REASONS["files"]
+    if tool:
+        yield _REASONS["tool"]
+    if differences and not files and not tool:
+        yield _REASONS["computation"]
