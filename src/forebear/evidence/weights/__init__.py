@@ -1,0 +1,1 @@
+"""Tests on weights: labels, signs, invariants, identity, retention, residual; one file each."""

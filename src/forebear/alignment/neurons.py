@@ -1,0 +1,70 @@
+"""Which neuron of one model goes with which of the other: the same index where that explains more, else matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from forebear.alignment.draw import Index
+from forebear.alignment.sampled import Ffn
+from forebear.statistics.arrays import Floats, unit_rows
+from forebear.statistics.matching import mutual_nearest
+
+
+@dataclass(frozen=True)
+class NeuronMap:
+    """Paired positions among the drawn neurons.
+
+    Attributes:
+        model, reference: positions, pair by pair.
+        identity: every neuron was left under its own index.
+        flipped: per pair -1 where up and down changed sign together, else 1.
+        cosine: per pair mean cosine over roles.
+        drawn: neurons drawn, paired or not.
+        level: cosine that an unpaired neuron's nearest exceeds about once in a hundred neurons.
+    """
+
+    model: Index
+    reference: Index
+    identity: bool
+    flipped: Floats
+    cosine: Floats
+    drawn: int
+    level: float
+
+
+def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
+    """Pair drawn neurons.
+
+    Args:
+        mine, yours: the same FFN of model and reference.
+
+    Returns:
+        The identity if at least half of the mutual nearest pairs are neurons of equal index; otherwise those pairs.
+    """
+    similarity, signs = _similarity(mine, yours)
+    rows, columns = mutual_nearest(similarity)
+    identity = 2 * int(np.count_nonzero(rows == columns)) >= rows.size
+    if identity:
+        rows = columns = np.arange(similarity.shape[0], dtype=np.int64)
+    unpaired = np.ones(similarity.shape, dtype=bool)
+    unpaired[rows, columns] = False
+    return NeuronMap(
+        model=rows,
+        reference=columns,
+        identity=identity,
+        flipped=signs[rows, columns],
+        cosine=similarity[rows, columns],
+        drawn=int(similarity.shape[0]),
+        level=float(np.quantile(similarity[unpaired], 1.0 - 0.01 / similarity.shape[0])) if unpaired.any() else 1.0,
+    )
+
+
+def _similarity(mine: Ffn, yours: Ffn) -> tuple[Floats, Floats]:
+    """Mean cosine of every pair over roles, up and down allowed to change sign together, and that sign."""
+    linear = unit_rows(mine.up) @ unit_rows(yours.up).T + unit_rows(mine.down) @ unit_rows(yours.down).T
+    if mine.gate is None or yours.gate is None:
+        return linear / 2.0, np.ones_like(linear)
+    gates = unit_rows(mine.gate) @ unit_rows(yours.gate).T
+    return (gates + np.abs(linear)) / 3.0, np.where(linear < 0.0, -1.0, 1.0).astype(np.float32)

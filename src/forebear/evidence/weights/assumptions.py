@@ -1,0 +1,153 @@
+"""What the exact tests take for granted, checked inside each model alone.
+
+* Neurons of a layer are exchangeable: no copies at regular distance (tensor-parallel shards drawn from one seed
+  repeat) and few near-duplicates anywhere.
+* Layers (and experts) are labelled independently: one seed for every layer repeats the same draw.
+* In a gated FFN the sign of a neuron's up row carries no meaning: it is a fair coin against its gate row.
+
+Levels: `python -m benchmarks.accuracy checks` counts how often honest models fail each, and that the planted
+violations are seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from math import sqrt
+
+import numpy as np
+
+from forebear.alignment.sampled import Ffn, Place, Sampled
+from forebear.evidence.finding import Assumption
+from forebear.statistics.arrays import Floats, row_cosines, unit_rows
+from forebear.statistics.labels import Block
+from forebear.statistics.signs import fair_coin_z
+
+EXCHANGEABLE = "neurons are exchangeable"
+INDEPENDENT_LAYERS = "layers are labelled independently"
+FAIR_COINS = "signs of gate and up are fair coins"
+
+LEVEL_Z = 5.0
+"""Largest z tolerated by a check; one honest check in 3 million exceeds it."""
+
+NEAR_DUPLICATE = 0.9
+MOST_NEAR_DUPLICATES = 0.05
+"""Share of neurons with a near-duplicate (cosine above ``NEAR_DUPLICATE``) in the same layer that is tolerated."""
+
+_SHIFTS = (2, 4, 8)
+
+
+@dataclass(frozen=True)
+class SelfChecks:
+    """Checks of one model."""
+
+    exchangeable: Assumption
+    independent_layers: Assumption
+    fair_coins: Assumption
+
+    @property
+    def repeats_labels(self) -> bool:
+        """The same labels recur from layer to layer or expert to expert."""
+        return not self.independent_layers.holds
+
+    def all(self) -> list[Assumption]:
+        """Every check."""
+        return [self.exchangeable, self.independent_layers, self.fair_coins]
+
+
+def neuron_features(ffn: Ffn) -> Floats:
+    """One row a neuron: its unit gate, up and down rows side by side."""
+    return np.concatenate([unit_rows(role) for role in ffn.roles], axis=1)
+
+
+def check_alone(model: Sampled) -> SelfChecks:
+    """Run every check on one model's drawn rows."""
+    found = {place: model.ffn(place) for place in model.places()}
+    ffns = {place: ffn for place, ffn in found.items() if isinstance(ffn, Ffn)}
+    return SelfChecks(_exchangeable(ffns), _independent_layers(ffns), _fair_coins(ffns))
+
+
+def _exchangeable(ffns: dict[Place, Ffn]) -> Assumption:
+    worst, crowded = 0.0, 0.0
+    for ffn in ffns.values():
+        products = _self_products(ffn)
+        worst = max([worst, *(shift_z(products, ffn, parts) for parts in _SHIFTS)])
+        crowded = max(crowded, near_duplicates(products, len(ffn.roles)))
+    return Assumption(
+        EXCHANGEABLE,
+        worst <= LEVEL_Z and crowded <= MOST_NEAR_DUPLICATES,
+        f"largest z of neurons a half, quarter or eighth of the width apart {worst:.1f} (at most {LEVEL_Z:g}); "
+        f"largest share with a near-duplicate {crowded:.3f} (at most {MOST_NEAR_DUPLICATES:g})",
+    )
+
+
+def _self_products(ffn: Ffn) -> Floats:
+    features = neuron_features(ffn)
+    return features @ features.T
+
+
+def shift_z(products: Floats, ffn: Ffn, parts: int) -> float:
+    """z of the agreement of neurons that lie 1/``parts`` of the width apart, against other pairs of the layer.
+
+    Args:
+        products: ``(n, n)`` inner products of the drawn neurons.
+        ffn: the FFN, whose drawn neurons come in groups of equal distance where its width allows.
+        parts: 2, 4 or 8.
+    """
+    if ffn.width % parts or ffn.neurons.size < 8:
+        return 0.0
+    partner = (ffn.neurons + ffn.width // parts) % ffn.width
+    at = np.searchsorted(ffn.neurons, partner)
+    present = (at < ffn.neurons.size) & (ffn.neurons[np.minimum(at, ffn.neurons.size - 1)] == partner)
+    rows = np.flatnonzero(present)
+    if rows.size < 4:
+        return 0.0
+    others = products[~np.eye(products.shape[0], dtype=bool)]
+    spread = float(others.std())
+    # An involution (half the width) meets every pair twice.
+    doubled = sqrt(2.0) if parts == 2 else 1.0
+    agreement = float((products[rows, at[rows]] - others.mean()).sum())
+    return agreement / (spread * sqrt(rows.size) * doubled) if spread > 0.0 else 0.0
+
+
+def near_duplicates(products: Floats, roles: int) -> float:
+    """Share of neurons whose nearest other neuron of the layer has cosine above ``NEAR_DUPLICATE``."""
+    cosines = products / roles
+    np.fill_diagonal(cosines, -1.0)
+    return float(np.mean(cosines.max(axis=1) > NEAR_DUPLICATE))
+
+
+def _independent_layers(ffns: dict[Place, Ffn]) -> Assumption:
+    places = list(ffns)
+    scores = [
+        score
+        for first, second in [*pairwise(places), *zip(places, places[2:], strict=False)]
+        if (score := _own_z(ffns[first], ffns[second])) is not None
+    ]
+    worst = max((abs(score) for score in scores), default=0.0)
+    return Assumption(
+        INDEPENDENT_LAYERS,
+        worst <= LEVEL_Z,
+        f"largest |z| of the model's own layers against each other {worst:.1f} (at most {LEVEL_Z:g})",
+    )
+
+
+def _own_z(first: Ffn, second: Ffn) -> float | None:
+    """Label agreement of two FFNs of one model on the neurons drawn of both."""
+    if first.width != second.width or len(first.roles) != len(second.roles):
+        return None
+    _, mine, yours = np.intersect1d(first.neurons, second.neurons, return_indices=True)
+    if mine.size < 8:
+        return None
+    return Block.of(neuron_features(first)[mine], neuron_features(second)[yours]).z
+
+
+def _fair_coins(ffns: dict[Place, Ffn]) -> Assumption:
+    signs = [row_cosines(ffn.gate, ffn.up) for ffn in ffns.values() if ffn.gate is not None]
+    z = fair_coin_z(np.concatenate(signs)) if signs else None
+    if z is None:
+        return Assumption(FAIR_COINS, True, "no gated FFN")
+    return Assumption(
+        FAIR_COINS, abs(z) <= LEVEL_Z, f"z of positive signs between gate and up rows {z:.1f} (at most {LEVEL_Z:g})"
+    )
+

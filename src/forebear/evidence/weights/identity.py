@@ -1,0 +1,158 @@
+"""Which parts hold the same values, once relabelled neurons are put back and a change of storage type is allowed for.
+
+No null is needed for equality; constant parts (all-one gains, zero biases) say nothing and are counted apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import NDArray
+
+from forebear.alignment.align import Alignment
+from forebear.alignment.draw import Index, select
+from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.sampled import Place, Sampled
+from forebear.anatomy.parts import Part, Role, View
+from forebear.anatomy.reading import read_part
+
+Floats = NDArray[np.float32]
+
+_COARSE_FIRST = ("F8_E5M2", "F8_E4M3", "BF16", "F16", "F32", "F64")
+_ROUNDING: dict[str, np.dtype] = {
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F16": np.dtype(np.float16),
+}
+_NEURON_ROWS = (Role.GATE, Role.UP, Role.GATE_BIAS, Role.UP_BIAS, Role.SHARED_GATE, Role.SHARED_UP)
+_NEURON_COLUMNS = (Role.DOWN, Role.SHARED_DOWN)
+_FLIPPED = (Role.UP, Role.DOWN, Role.UP_BIAS, Role.SHARED_UP, Role.SHARED_DOWN)
+_OF_SHARED = (Role.SHARED_GATE, Role.SHARED_UP, Role.SHARED_DOWN)
+
+
+@dataclass(frozen=True)
+class StoredPair:
+    """The same drawn stretch of a part on both sides as stored, neurons paired.
+
+    Attributes:
+        part: which part.
+        model, reference: values.
+        types: storage types.
+    """
+
+    part: Part
+    model: Floats
+    reference: Floats
+    types: tuple[str, str]
+
+    @property
+    def constant(self) -> bool:
+        """Both sides hold one value only."""
+        return self.model.size == 0 or (np.ptp(self.model) == 0.0 and np.ptp(self.reference) == 0.0)
+
+    @property
+    def equal(self) -> bool:
+        """Equal values after rounding both to the coarser of the two storage types."""
+        rounding = _ROUNDING.get(min(self.types, key=_fineness))
+        if rounding is None:
+            return bool(np.array_equal(self.model, self.reference))
+        return bool(np.array_equal(self.model.astype(rounding), self.reference.astype(rounding)))
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Equal and unequal parts.
+
+    Attributes:
+        equal: parts with equal values that are not constant.
+        constant: constant parts that are equal.
+        unequal: parts whose values differ.
+        cast: storage types of model and reference where they differ, most frequent pair.
+    """
+
+    equal: tuple[Part, ...]
+    constant: tuple[Part, ...]
+    unequal: tuple[Part, ...]
+    cast: tuple[str, str] | None
+
+    @property
+    def everything(self) -> bool:
+        """Every part compared is equal, and not all of them are constant."""
+        return bool(self.equal) and not self.unequal
+
+
+def compare_values(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Identity:
+    """Compare every part found on both sides, on the rows drawn."""
+    equal, constant, unequal = [], [], []
+    casts: dict[tuple[str, str], int] = {}
+    for pair in stored_pairs(alignment, neurons):
+        if pair.types[0] != pair.types[1]:
+            casts[pair.types] = casts.get(pair.types, 0) + 1
+        if not pair.equal:
+            unequal.append(pair.part)
+        elif pair.constant:
+            constant.append(pair.part)
+        else:
+            equal.append(pair.part)
+    cast = max(casts, key=lambda types: casts[types]) if casts else None
+    return Identity(tuple(equal), tuple(constant), tuple(unequal), cast)
+
+
+def stored_pairs(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Iterator[StoredPair]:
+    """Every part of equal shape on both sides, as stored (no gain folded)."""
+    mine, yours = alignment.model, alignment.reference
+    drawn = set(alignment.places())
+    for part, view in mine.anatomy.parts.items():
+        other = yours.anatomy.parts.get(part)
+        if other is None or other.shape != view.shape:
+            continue
+        if part.expert is not None and Place(part.layer or 0, part.expert) not in drawn:
+            continue
+        pairing = _pairing(part, neurons)
+        first, second = _stored(mine, part, view, alignment), _stored(yours, part, other, alignment)
+        if first.shape != second.shape:
+            continue
+        if pairing is not None and not pairing.identity:
+            first, second = _relabel(part, pairing, first, second)
+        types = (mine.store.info(view.tensor).dtype, yours.store.info(other.tensor).dtype)
+        yield StoredPair(part, first, second, types)
+
+
+def _stored(side: Sampled, part: Part, view: View, alignment: Alignment) -> Floats:
+    if len(view.shape) == 1:
+        rows = _vector_rows(part, view, alignment)
+        return read_part(side.store, view, rows)
+    chosen = select(alignment.draw, part, view, side.anatomy)
+    return read_part(side.store, view, chosen.rows, chosen.columns)
+
+
+def _vector_rows(part: Part, view: View, alignment: Alignment) -> Index | None:
+    """Biases of neurons are read for the neurons drawn; every other vector whole."""
+    if part.role in (Role.GATE_BIAS, Role.UP_BIAS) and part.layer is not None:
+        return alignment.draw.neurons(part.layer, view.shape[0])
+    return None
+
+
+def _pairing(part: Part, neurons: dict[Place, NeuronMap]) -> NeuronMap | None:
+    if part.layer is None or part.role not in (*_NEURON_ROWS, *_NEURON_COLUMNS):
+        return None
+    return neurons.get(Place(part.layer, part.expert, part.role in _OF_SHARED))
+
+
+def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> tuple[Floats, Floats]:
+    """Pairs closer than chance, in one order, flips undone."""
+    near = pairing.cosine > pairing.level
+    rows, columns, signs = pairing.model[near], pairing.reference[near], pairing.flipped[near]
+    if part.role in _NEURON_COLUMNS:
+        return first[:, rows] * signs, second[:, columns]
+    if part.role not in _FLIPPED:
+        return first[rows], second[columns]
+    return first[rows] * (signs if first.ndim == 1 else signs[:, None]), second[columns]
+
+
+def _fineness(dtype: str) -> int:
+    return _COARSE_FIRST.index(dtype) if dtype in _COARSE_FIRST else len(_COARSE_FIRST)

@@ -1,0 +1,177 @@
+"""How much agrees: which parts, layers and neurons of the model the reference accounts for, and its retention curves.
+
+Read only once a test with an exact null has fired: between strangers none of these figures means anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from forebear.alignment.align import Alignment
+from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.sampled import Ffn, Missing, Place
+from forebear.anatomy.parts import Part, Role
+from forebear.statistics.arrays import Floats, unit_rows
+from forebear.statistics.labels import Block
+from forebear.statistics.retention import Containment, containment, overlap_curve
+
+PART_LEVEL_Z = 5.0
+"""z of label agreement above which a part counts as inherited; one stranger's part in 3 million exceeds it."""
+
+MOST_LAYERS = 12
+MOST_ROWS = 256
+_PROJECTIONS = (Role.Q, Role.K, Role.V, Role.O)
+
+
+@dataclass(frozen=True)
+class PairedMatrix:
+    """One part of both models, rows (and columns) already paired.
+
+    Attributes:
+        part: which part.
+        model, reference: ``(rows, columns)``, rows being the labels.
+    """
+
+    part: Part
+    model: Floats
+    reference: Floats
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """Share of the model that agrees with the reference.
+
+    Attributes:
+        parts: z of label agreement, by part.
+        neurons: pairing by place.
+        containment: retention both ways (model in reference first); None where no layer shows any overlap.
+        energy: share of energy of model and reference above the noise edge, averaged over inherited parts.
+    """
+
+    parts: dict[Part, float]
+    neurons: dict[Place, NeuronMap]
+    containment: Containment | None
+    energy: tuple[float, float]
+
+    @property
+    def part_share(self) -> float | None:
+        """Share of compared matrices that agree."""
+        return _share([z > PART_LEVEL_Z for z in self.parts.values()])
+
+    @property
+    def layer_share(self) -> float | None:
+        """Share of layers with at least one matrix that agrees."""
+        by_layer: dict[int, bool] = {}
+        for part, z in self.parts.items():
+            if part.layer is not None:
+                by_layer[part.layer] = by_layer.get(part.layer, False) or z > PART_LEVEL_Z
+        return _share(list(by_layer.values()))
+
+    @property
+    def neuron_share(self) -> float | None:
+        """Share of drawn neurons whose pair is closer than one unpaired neuron in a thousand."""
+        paired = sum(int(np.count_nonzero(found.cosine > found.level)) for found in self.neurons.values())
+        drawn = sum(found.drawn for found in self.neurons.values())
+        return paired / drawn if drawn else None
+
+
+def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Inheritance:
+    """Measure what agrees, part by part, neurons paired as given."""
+    parts: dict[Part, float] = {}
+    curves: dict[int, list[tuple[Floats, Floats]]] = {}
+    energies = []
+    read = _curve_layers(alignment)
+    for matrix in paired_matrices(alignment, neurons):
+        z = Block.of(unit_rows(matrix.model), unit_rows(matrix.reference)).z
+        if z is None:
+            continue
+        parts[matrix.part] = z
+        layer = matrix.part.layer
+        if z > PART_LEVEL_Z and layer is not None and layer in read:
+            both = _curves(matrix)
+            if both is not None:
+                curves.setdefault(layer, []).append(both)
+                energies.append((signal_energy(matrix.model), signal_energy(matrix.reference)))
+    return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies))
+
+
+def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Iterator[PairedMatrix]:
+    """Every matrix found on both sides, its labels along the rows and paired."""
+    for role in (Role.EMBEDDING, Role.OUTPUT):
+        found = alignment.matrices(Part(role))
+        if not isinstance(found, Missing):
+            yield PairedMatrix(Part(role), found[0].T, found[1].T)
+    for layer in range(len(alignment.layer_map)):
+        for role in _PROJECTIONS:
+            part = Part(role, layer)
+            found = alignment.matrices(part)
+            if not isinstance(found, Missing):
+                first, second = (found[0].T, found[1].T) if role is Role.O else found
+                yield PairedMatrix(part, first, second)
+    for place, pairing in neurons.items():
+        ffns = alignment.ffns(place)
+        if not isinstance(ffns, Missing):
+            yield from _paired_ffn(place, pairing, *ffns)
+
+
+def _paired_ffn(place: Place, pairing: NeuronMap, mine: Ffn, yours: Ffn) -> Iterator[PairedMatrix]:
+    shared = place.shared
+    signs = pairing.flipped[:, None]
+    up, down, gate = (
+        (Role.SHARED_UP, Role.SHARED_DOWN, Role.SHARED_GATE) if shared else (Role.UP, Role.DOWN, Role.GATE)
+    )
+    for role, first, second in ((up, mine.up, yours.up), (down, mine.down, yours.down)):
+        yield PairedMatrix(
+            Part(role, place.layer, place.expert), first[pairing.model] * signs, second[pairing.reference]
+        )
+    if mine.gate is not None and yours.gate is not None:
+        part = Part(gate, place.layer, place.expert)
+        yield PairedMatrix(part, mine.gate[pairing.model], yours.gate[pairing.reference])
+
+
+def signal_energy(matrix: Floats) -> float:
+    """Share of energy above the Marchenko-Pastur edge of noise as strong as the median singular value says.
+
+    Args:
+        matrix: ``(n, p)``.
+    """
+    rows, columns = matrix.shape
+    energy = np.square(np.linalg.svd(matrix, compute_uv=False))
+    small, large = min(rows, columns), max(rows, columns)
+    # The median eigenvalue of noise lies near large for flat matrices and falls towards 0.65 large for square ones.
+    variance = float(np.median(energy)) / (large * (1.0 - 0.35 * small / large))
+    edge = variance * (np.sqrt(rows) + np.sqrt(columns)) ** 2
+    return float(energy[energy > edge].sum() / energy.sum()) if energy.sum() > 0.0 else 0.0
+
+
+def _curves(matrix: PairedMatrix) -> tuple[Floats, Floats] | None:
+    first, second = matrix.model[:MOST_ROWS], matrix.reference[:MOST_ROWS]
+    mine, yours = overlap_curve(first, second), overlap_curve(second, first)
+    return None if mine is None or yours is None else (mine, yours)
+
+
+def _containment(curves: dict[int, list[tuple[Floats, Floats]]], alignment: Alignment) -> Containment | None:
+    if not curves:
+        return None
+    layers = [np.mean(np.asarray(curves[layer]), axis=0) for layer in sorted(curves)]
+    stacked = np.asarray(layers)
+    return containment(stacked[:, 0], stacked[:, 1], alignment.rng("retention"))
+
+
+def _curve_layers(alignment: Alignment) -> frozenset[int]:
+    layers = len(alignment.layer_map)
+    return frozenset(np.linspace(0, layers - 1, min(layers, MOST_LAYERS)).round().astype(int).tolist())
+
+
+def _mean_energy(energies: list[tuple[float, float]]) -> tuple[float, float]:
+    if not energies:
+        return 0.0, 0.0
+    mine, yours = np.mean(np.asarray(energies), axis=0)
+    return float(mine), float(yours)
+
+
+def _share(flags: list[bool]) -> float | None:
+    return sum(flags) / len(flags) if flags else None

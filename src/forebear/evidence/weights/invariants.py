@@ -1,0 +1,125 @@
+"""T3: does what each block reads times what it writes agree, residual coordinates keeping their labels?
+
+Up times down of a layer, and value times output, do not change when neurons are permuted, flipped, rescaled or heads
+mixed. Of these products, rows on one fixed half of the residual coordinates are features of the coordinates of the
+other half. Permutations of that half alone are among the relabellings of the residual stream, so, the features'
+columns being held fixed, the label test applies as it stands: exact moments, exact deep tail, one shared
+relabelling for the whole model. Exact only because the residual map is the identity, chosen beforehand.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forebear.alignment.align import Alignment
+from forebear.alignment.draw import Index
+from forebear.alignment.sampled import Ffn, Missing, Values
+from forebear.evidence.finding import Finding
+from forebear.evidence.registry import test
+from forebear.evidence.weights.pair import Pair
+from forebear.evidence.weights.signs import RELABELLED
+from forebear.statistics.arrays import Floats, unit_rows
+from forebear.statistics.labels import Block, label_agreement
+
+MOST_LABELS = 1024
+MOST_COLUMNS = 256
+
+
+@test(strand="weights", needs=Pair, order=30)
+def residual_invariants(pair: Pair) -> Finding:
+    """Residual labels in the products of reading and writing matrices."""
+    name, title = "t3.invariants", "Do products of reading and writing matrices agree on residual coordinates?"
+    products, reasons = invariant_products(pair.alignment)
+    found = list(products.values())
+    block = [Block.of_products(sum(found[1:], found[0]))] if found else []
+    agreement = label_agreement(block, pair.alignment.rng(name)) if block else None
+    if agreement is None:
+        reason = "; ".join(dict.fromkeys(reasons)) or "no products that vary"
+        return Finding(name, title, reason=reason, answers=RELABELLED)
+    layers = {layer: Block.of_products(square).z for layer, square in products.items()}
+    return Finding(
+        name,
+        title,
+        value=agreement.z,
+        log10_p=agreement.log10_p,
+        answers=RELABELLED,
+        effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
+        by_layer=[layers.get(layer) for layer in range(len(pair.alignment.layer_map))],
+    )
+
+
+def invariant_products(alignment: Alignment) -> tuple[dict[int, Floats], list[str]]:
+    """For each layer the inner products of coordinate features, ``(labels, labels)``, and why some are missing."""
+    products: dict[int, Floats] = {}
+    reasons: list[str] = []
+    for place in alignment.places():
+        ffns = alignment.ffns(place)
+        if isinstance(ffns, Missing):
+            reasons.append(ffns.reason)
+        else:
+            _add(products, place.layer, *(ffn_features(alignment, ffn) for ffn in ffns))
+    for layer in range(len(alignment.layer_map)):
+        values = alignment.values(layer)
+        if isinstance(values, Missing):
+            reasons.append(values.reason)
+        else:
+            _add(products, layer, *(value_features(alignment, side) for side in values))
+    return products, reasons
+
+
+def _add(products: dict[int, Floats], layer: int, mine: Floats | None, yours: Floats | None) -> None:
+    if mine is None or yours is None:
+        return
+    square = mine @ yours.T
+    products[layer] = products[layer] + square if layer in products else square
+
+
+def ffn_features(alignment: Alignment, ffn: Ffn) -> Floats | None:
+    """One unit row a residual coordinate, from up times down."""
+    return _features(alignment, ffn.read, ffn.written, ffn.up, ffn.down)
+
+
+def value_features(alignment: Alignment, values: Values) -> Floats | None:
+    """One unit row a residual coordinate, from value times output summed over the heads drawn."""
+    output = values.output.sum(axis=2)
+    reading = values.value.reshape(-1, values.value.shape[-1])
+    return _features(alignment, values.read, values.written, reading, output.reshape(reading.shape[0], -1))
+
+
+def _features(
+    alignment: Alignment, read: Index, written: Index, reading: Floats, writing: Floats
+) -> Floats | None:
+    """Rows for the label half: the block's product between it and the column half, both ways where both are read."""
+    if read.size != reading.shape[1]:
+        return None
+    hidden = alignment.model.anatomy.geometry.hidden
+    if reading.shape[1] > hidden:
+        return None
+    labels, columns = split_coordinates(alignment, hidden, read, written)
+    forward = reading[:, _at(read, labels)].T @ writing[:, _at(written, columns)]
+    features = [unit_rows(forward)]
+    if np.isin(labels, written).all() and np.isin(columns, read).all():
+        backward = writing[:, _at(written, labels)].T @ reading[:, _at(read, columns)]
+        features.append(unit_rows(backward))
+    return np.concatenate(features, axis=1)
+
+
+def split_coordinates(alignment: Alignment, hidden: int, read: Index, written: Index) -> tuple[Index, Index]:
+    """Two fixed disjoint sets of residual coordinates: labels (read) and columns (written).
+
+    The restricted side keeps what was drawn of it; the other takes the rest. Where both are whole they are halved.
+    """
+    order = alignment.draw.order("residual", None, hidden)
+    if written.size < hidden:
+        columns = order[: min(written.size, hidden // 2)]
+        labels = order[columns.size :]
+    elif read.size < hidden:
+        labels = order[: min(read.size, hidden // 2)]
+        columns = order[labels.size :]
+    else:
+        labels, columns = order[: hidden // 2], order[hidden // 2 :]
+    return np.sort(labels[:MOST_LABELS]), np.sort(columns[:MOST_COLUMNS])
+
+
+def _at(drawn: Index, wanted: Index) -> Index:
+    return np.searchsorted(drawn, wanted)

@@ -1,0 +1,257 @@
+"""One model against one reference, from opening to verdict."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+from threadpoolctl import threadpool_limits
+
+import forebear
+from forebear.alignment.align import Alignment, Unaligned, align
+from forebear.alignment.draw import DEFAULT_BUDGET
+from forebear.alignment.sampled import Missing
+from forebear.evidence.finding import Finding
+from forebear.evidence.registry import tests_of
+from forebear.evidence.weights.identity import Identity, compare_values
+from forebear.evidence.weights.inheritance import Inheritance, measure_inheritance
+from forebear.evidence.weights.pair import Pair
+from forebear.evidence.weights.residual import measure_residual
+from forebear.verdict.comparison import Comparison, Inherited, Power, Retention, WeightsClaim
+from forebear.verdict.decide import FIRES_AT, corrected, decide_related, level_of_one_test
+from forebear.verdict.power import measure_power, sufficient
+from forebear.verdict.recipe import recipe_of
+from forebear.verdict.sides import Prepared, Progress, Source, bare_side, draw_budget, fixed_key, opened, prepare
+
+SMALL_MODEL = 200_000_000
+"""Bytes below which matrices are so small that a second thread costs more than it brings."""
+
+TOOL = {"name": "forebear", "version": forebear.__version__}
+
+
+def compare(
+    model: Source,
+    reference: Source,
+    *,
+    budget: int = DEFAULT_BUDGET,
+    full: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+    references: int = 1,
+) -> Comparison:
+    """Compare one model with one reference.
+
+    Args:
+        model, reference: folder, file, or an opened model.
+        budget: bytes of tensor data read per model (default 64 MB).
+        full: read every byte, whatever the budget.
+        seed: keys which rows are drawn.
+        progress: told what is being done and how far it is.
+        references: how many references the model is held against; p-values are corrected for them.
+
+    Returns:
+        The result; its verdict is *undetermined* where a side has no tensors or nothing could be tested.
+
+    Raises:
+        ForebearError: a source is refused.
+    """
+    told = progress or _silent
+    sides = opened(model), opened(reference)
+    computation = {"seed": seed, "budget": budget, "full": full, "references": references}
+    stores = [side.tensors for side in sides]
+    if stores[0] is None or stores[1] is None:
+        lacking = " and ".join(name for name, store in zip(("model", "reference"), stores, strict=True) if store is None)
+        return Comparison(
+            tool=TOOL,
+            model=bare_side(sides[0]),
+            reference=bare_side(sides[1]),
+            verdict="undetermined",
+            weights=None,
+            weights_reason=f"no tensors to compare: the {lacking} came without weights that this version reads",
+            computation=computation,
+        )
+    small = max(stores[0].nbytes, stores[1].nbytes) < SMALL_MODEL
+    with threadpool_limits(limits=1 if small else None, user_api="blas"):
+        mine, yours = (
+            prepare(side, store, budget, full, seed, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
+        )
+        claim = _Weighing(mine, yours, budget, full, seed, references, told).claim()
+    return Comparison(
+        tool=TOOL,
+        model=_with_bytes(mine),
+        reference=_with_bytes(yours),
+        verdict=claim.verdict,
+        weights=claim,
+        computation=computation,
+    )
+
+
+class _Weighing:
+    """The weights of two prepared sides."""
+
+    def __init__(
+        self, mine: Prepared, yours: Prepared, budget: int, full: bool, seed: int, references: int, progress: Progress
+    ) -> None:
+        self.mine = mine
+        self.yours = yours
+        self.budget = min(draw_budget(side.store, budget, full) for side in (mine, yours))
+        self.seed = seed
+        self.references = references
+        self.progress = progress
+
+    def claim(self) -> WeightsClaim:
+        aligned = self._align(fixed_key(self.seed))
+        if isinstance(aligned, Unaligned):
+            return WeightsClaim("undetermined", f"not aligned: {aligned.reason}", limits=_limits(None, self._complete))
+        pair, findings = self._test(aligned, "testing")
+        log10_p = corrected(findings, self.references)
+        power = self._power(pair, findings, curves=True) if log10_p is not None else None
+        common: dict[str, Any] = {
+            "log10_p": log10_p,
+            "layer_map": list(aligned.layer_map),
+            "power": power,
+            "findings": findings,
+            "not_compared": _not_compared(aligned),
+            "limits": _limits(aligned, self._complete),
+        }
+        identity = compare_values(aligned, aligned.neurons())
+        if identity.everything or (log10_p is not None and log10_p <= FIRES_AT):
+            return self._related(aligned, identity, common)
+        return self._unrelated(aligned, findings, power, common)
+
+    @property
+    def _complete(self) -> bool:
+        return self.mine.complete and self.yours.complete
+
+    def _align(self, key: str) -> Alignment | Unaligned:
+        sides = [(side.store, side.anatomy) for side in (self.mine, self.yours)]
+        return align(sides[0], sides[1], key, self.budget)
+
+    def _test(self, aligned: Alignment, doing: str) -> tuple[Pair, list[Finding]]:
+        pair = Pair.of(aligned)
+        tests = tests_of("weights")
+        findings = []
+        for index, test in enumerate(tests):
+            self.progress(doing, index / len(tests))
+            findings.append(test.run(pair))
+        return pair, findings
+
+    def _power(self, pair: Pair, findings: list[Finding], curves: bool) -> Power:
+        self.progress("measuring power", 0.0)
+        return measure_power(pair, level_of_one_test(findings, self.references), curves)
+
+    def _related(self, aligned: Alignment, identity: Identity, common: dict[str, Any]) -> WeightsClaim:
+        self.progress("measuring what was inherited", 0.0)
+        neurons = aligned.neurons()
+        inheritance = measure_inheritance(aligned, neurons)
+        residual = measure_residual(aligned, neurons)
+        decision = decide_related(identity, residual, inheritance, bool(_one_sided(aligned)))
+        files = len(self.mine.store.files), len(self.yours.store.files)
+        return WeightsClaim(
+            decision.verdict,
+            decision.because,
+            direction=decision.direction,
+            direction_reason=decision.direction_reason,
+            inherited=Inherited(inheritance.layer_share, inheritance.neuron_share, inheritance.part_share),
+            recipe=recipe_of(aligned, identity, residual, neurons, files),
+            retention=_retention(inheritance),
+            **common,
+        )
+
+    def _unrelated(
+        self, aligned: Alignment, findings: list[Finding], power: Power | None, common: dict[str, Any]
+    ) -> WeightsClaim:
+        """Nothing fired: independent if that would have been seen, on this draw and on one keyed by both digests."""
+        if power is None:
+            reasons = "; ".join(dict.fromkeys(finding.reason for finding in findings if finding.reason))
+            return WeightsClaim("undetermined", f"no test could be computed: {reasons}", **common)
+        missing = _unreadable(aligned)
+        if missing:
+            return WeightsClaim("undetermined", f"part of the weights could not be tested: {missing[0]}", **common)
+        if not sufficient(power):
+            return WeightsClaim("undetermined", _too_weak(power, self._complete), **common)
+        second = self._align(self._second_key())
+        if isinstance(second, Unaligned):
+            return WeightsClaim("undetermined", f"not aligned on the second draw: {second.reason}", **common)
+        pair, again = self._test(second, "testing a second draw")
+        log10_p = corrected(again, self.references)
+        if log10_p is None or log10_p <= FIRES_AT:
+            return WeightsClaim("undetermined", "the fixed draw and the second draw disagree; read in full", **common)
+        if not sufficient(self._power(pair, again, curves=False)):
+            return WeightsClaim("undetermined", "the second draw has too little power for an exoneration", **common)
+        return WeightsClaim(
+            "independent",
+            f"no test fires, and inheritance of {power.stated_share:.0%} of the neurons at cosine "
+            f"{power.stated_cosine:g} was found in every planted draw, labels kept or relabelled",
+            **common,
+        )
+
+    def _second_key(self) -> str:
+        digests = sorted(str(side.side.sample_digest) for side in (self.mine, self.yours))
+        return hashlib.sha256(f"{self.seed}|{'|'.join(digests)}".encode()).hexdigest()
+
+
+def _silent(_doing: str, _done: float) -> None:
+    return None
+
+
+def _with_bytes(side: Prepared) -> Any:
+    return msgspec.structs.replace(side.side, bytes_read=min(side.store.bytes_read, side.store.nbytes))
+
+
+def _retention(inheritance: Inheritance) -> dict[str, Retention]:
+    found = inheritance.containment
+    if found is None:
+        return {}
+    names = ("model in reference", "reference in model")
+    return {
+        name: Retention(
+            deviation=found.deviation[index],
+            interval=found.interval[index],
+            curve=found.curves[index].tolist(),
+            curve_by_layer=found.by_layer[index].tolist(),
+        )
+        for index, name in enumerate(names)
+    }
+
+
+def _one_sided(aligned: Alignment) -> list[str]:
+    return [line for line in aligned.not_aligned if "only" in line or "differ" in line]
+
+
+def _unreadable(aligned: Alignment) -> list[str]:
+    """Places whose weights should have been tested and could not be read (NaN, constant)."""
+    found = [aligned.ffns(place) for place in aligned.places()]
+    return [one.reason for one in found if isinstance(one, Missing)]
+
+
+def _not_compared(aligned: Alignment) -> list[str]:
+    values = [aligned.values(layer) for layer in range(len(aligned.layer_map))]
+    reasons = [*_unreadable(aligned), *(one.reason for one in values if isinstance(one, Missing))]
+    return [*aligned.not_aligned, *dict.fromkeys(reasons)]
+
+
+def _too_weak(power: Power, complete: bool) -> str:
+    weak = [
+        f"{name}: {found.reason or f'{found.detected} of {found.draws} planted draws found'}"
+        for name, found in power.classes.items()
+        if found.detected is None or found.detected != found.draws
+    ][:2]
+    remedy = "" if complete else "; a larger --budget or --full would read more"
+    return f"nothing fires, but too little could be tested to exonerate ({'; '.join(weak)}){remedy}"
+
+
+def _limits(aligned: Alignment | None, complete: bool) -> list[str]:
+    limits = [
+        "The p-values assume that each model was trained from a start whose law does not depend on a neuron's index; "
+        "what can be checked of this inside each model was checked.",
+        "Containment is not parenthood: a barely changed sibling of the true parent looks like the parent.",
+        "A rotated or permuted residual stream, changed depth or width and replaced vocabularies are not looked for "
+        "by this version.",
+        "Distillation takes no weights and cannot be seen here.",
+        "Not yet verified on released large models.",
+    ]
+    if aligned is not None and not complete:
+        limits.insert(0, "Only a sample of rows was read; rows outside it were not compared.")
+    return limits

@@ -1,0 +1,146 @@
+"""What this comparison would have found: the smallest planted inheritance detected in every draw, by disguise class.
+
+To stay quick a part of the layers, neurons and coordinates is enough: with fewer the power is understated.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from forebear.alignment.sampled import Ffn, Missing
+from forebear.evidence.weights.assumptions import EXCHANGEABLE, FAIR_COINS, neuron_features
+from forebear.evidence.weights.invariants import RELABELLED, split_coordinates
+from forebear.evidence.weights.labels import LABELS_KEPT
+from forebear.evidence.weights.pair import Pair
+from forebear.statistics.arrays import Floats, unit_rows
+from forebear.statistics.planting import (
+    DRAWS,
+    Detector,
+    GatedRows,
+    LabelRows,
+    PlantedLabels,
+    PlantedProducts,
+    PlantedSigns,
+    ProductRows,
+    smallest_cosine,
+)
+from forebear.verdict.comparison import ClassPower, Power, PowerPoint
+
+STATED_SHARE = 0.5
+STATED_COSINE = 0.8
+"""The inheritance an exoneration is about: half of the neurons of every layer at cosine 0.8."""
+
+SHARES = (0.1, 0.25, 0.5, 1.0)
+ROTATED = "relabelled and rotated"
+EVERYTHING = "everything at once"
+
+_UNTESTED = {
+    ROTATED: "the residual map is taken to be the identity; a rotated residual stream is not looked for",
+    EVERYTHING: "no exact test exists once neurons, signs and residual stream are all changed at random",
+}
+_MOST_LABEL_BLOCKS, _MOST_LABEL_ROWS = 12, 256
+_MOST_BLOCKS, _MOST_ROWS, _MOST_COORDINATES = 4, 192, 128
+
+
+def measure_power(pair: Pair, level: float, curves: bool) -> Power:
+    """Power of the pipeline on this pair.
+
+    Args:
+        pair: aligned models and their checks.
+        level: log10 p at which one test fires, multiplicity included.
+        curves: also find the smallest cosine for every share of ``SHARES``; else only the stated inheritance.
+    """
+    classes = {LABELS_KEPT: _labels_kept(pair, level, curves), RELABELLED: _relabelled(pair, level, curves)}
+    classes |= {name: ClassPower(reason=reason) for name, reason in _UNTESTED.items()}
+    return Power(STATED_SHARE, STATED_COSINE, classes)
+
+
+def sufficient(power: Power) -> bool:
+    """Whether the stated inheritance was found in every draw of both classes that are tested."""
+    return all(_full(power.classes[name]) for name in (LABELS_KEPT, RELABELLED))
+
+
+def _full(measured: ClassPower) -> bool:
+    return measured.detected is not None and measured.detected == measured.draws
+
+
+def _labels_kept(pair: Pair, level: float, curves: bool) -> ClassPower:
+    refused = pair.broken(pair.assumptions(EXCHANGEABLE))
+    found = _ffns(pair, _MOST_LABEL_BLOCKS)
+    if refused is not None or not found:
+        return ClassPower(reason=refused or "no FFN could be read on both sides")
+    rows = [
+        LabelRows(*(neuron_features(side)[: _MOST_LABEL_ROWS] for side in sides)) for sides in found
+    ]
+    planted = PlantedLabels(rows, level, pair.layers_share_labels, pair.alignment.rng("power labels"))
+    return _measured("t1.neurons", planted.detected, curves)
+
+
+def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
+    found = _ffns(pair, _MOST_BLOCKS)
+    if not found:
+        return ClassPower(reason="no FFN could be read on both sides")
+    gated = [_gated(sides) for sides in found]
+    rng = pair.alignment.rng("power relabelled")
+    if all(rows is not None for rows in gated) and pair.broken(pair.assumptions(EXCHANGEABLE, FAIR_COINS)) is None:
+        blocks = [rows for rows in gated if rows is not None]
+        signs = PlantedSigns(blocks, level, pair.layers_share_labels, rng)
+        return _measured("t2.signs", signs.detected, curves)
+    products = [_products(pair, *sides) for sides in found]
+    return _measured("t3.invariants", PlantedProducts(products, level, rng).detected, curves)
+
+
+def _measured(test: str, detect: Detector, curves: bool) -> ClassPower:
+    detected = detect(STATED_SHARE, STATED_COSINE)
+    points = [PowerPoint(share, smallest_cosine(detect, share)) for share in SHARES] if curves else []
+    return ClassPower(tests=[test], detected=detected, draws=DRAWS, curve=points)
+
+
+def _ffns(pair: Pair, most: int) -> list[tuple[Ffn, Ffn]]:
+    """FFNs with most neurons drawn, at most ``most``, in order of layers."""
+    alignment = pair.alignment
+    places = sorted(alignment.places(), key=lambda place: -alignment.draw.layers[place.layer].neurons)
+    found = []
+    for place in places:
+        sides = alignment.ffns(place)
+        if not isinstance(sides, Missing):
+            found.append(sides)
+        if len(found) == most:
+            break
+    return found
+
+
+def _gated(sides: tuple[Ffn, Ffn]) -> GatedRows | None:
+    mine, yours = sides
+    if mine.gate is None or yours.gate is None:
+        return None
+    return GatedRows(*((_unit(side.gate), _unit(side.up), _unit(side.down)) for side in (mine, yours) if side.gate is not None))
+
+
+def _unit(rows: Floats) -> Floats:
+    return unit_rows(rows[:_MOST_ROWS])
+
+
+def _products(pair: Pair, mine: Ffn, yours: Ffn) -> ProductRows:
+    hidden = pair.alignment.model.anatomy.geometry.hidden
+    labels, columns = split_coordinates(pair.alignment, hidden, mine.read, mine.written)
+    labels, columns = labels[:_MOST_COORDINATES], columns[:_MOST_COORDINATES]
+    return ProductRows(_split(mine, labels, columns), _split(yours, labels, columns))
+
+
+def _split(
+    ffn: Ffn, labels: np.ndarray, columns: np.ndarray
+) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    reading, writing = ffn.up[:_MOST_ROWS], ffn.down[:_MOST_ROWS]
+    scaled = [
+        (side / np.where((norm := np.linalg.norm(side, axis=1, keepdims=True)) > 0, norm, 1.0))
+        for side in (reading, writing)
+    ]
+    both = np.isin(labels, ffn.written).all() and np.isin(columns, ffn.read).all()
+    at = np.searchsorted
+    return (
+        scaled[0][:, at(ffn.read, labels)],
+        scaled[1][:, at(ffn.written, columns)],
+        scaled[0][:, at(ffn.read, columns)] if both else None,
+        scaled[1][:, at(ffn.written, labels)] if both else None,
+    )

@@ -1,0 +1,108 @@
+"""Steps that turn the reference into the model, in the contract's words, with amounts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from forebear.alignment.align import Alignment
+from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.sampled import Place
+from forebear.anatomy.parts import Part
+from forebear.evidence.weights.identity import Identity
+from forebear.evidence.weights.residual import Residual
+
+Step = dict[str, Any]
+
+_MOVED_ENOUGH = 0.1
+"""A place counts as permuted or flipped only if at least this share of its drawn neurons found a partner."""
+
+
+def recipe_of(
+    alignment: Alignment, identity: Identity, residual: Residual, neurons: dict[Place, NeuronMap], files: tuple[int, int]
+) -> list[Step]:
+    """Recipe of a model that was found to descend from, or share weights with, the reference.
+
+    Args:
+        alignment: the two models.
+        identity: equal and unequal parts.
+        residual: differences of the unequal ones.
+        neurons: pairing of neurons.
+        files: number of weight files of model and reference.
+    """
+    steps = [_renamed(alignment), _resharded(files), _cast(identity), *_neuron_steps(neurons)]
+    steps += [_copied(identity), *_changed(identity, residual)]
+    return [step for step in steps if step is not None]
+
+
+def _renamed(alignment: Alignment) -> Step | None:
+    mine, yours = alignment.model.anatomy.parts, alignment.reference.anatomy.parts
+    prefixes: dict[tuple[str, str], int] = {}
+    for part in mine.keys() & yours.keys():
+        old, new = yours[part].tensor, mine[part].tensor
+        if old != new:
+            key = _without_common_end(old, new)
+            prefixes[key] = prefixes.get(key, 0) + 1
+    if not prefixes:
+        return None
+    ordered = sorted(prefixes.items(), key=lambda item: (-item[1], item[0]))
+    return {
+        "step": "renamed",
+        "tensors": sum(prefixes.values()),
+        "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered[:20]],
+    }
+
+
+def _without_common_end(old: str, new: str) -> tuple[str, str]:
+    """Both names without the dotted end they share."""
+    first, second = old.split("."), new.split(".")
+    while first and second and first[-1] == second[-1]:
+        first.pop()
+        second.pop()
+    return ".".join(first), ".".join(second)
+
+
+def _resharded(files: tuple[int, int]) -> Step | None:
+    return {"step": "resharded", "files": files[0], "reference_files": files[1]} if files[0] != files[1] else None
+
+
+def _cast(identity: Identity) -> Step | None:
+    return {"step": "cast", "from": identity.cast[1], "to": identity.cast[0]} if identity.cast else None
+
+
+def _neuron_steps(neurons: dict[Place, NeuronMap]) -> list[Step | None]:
+    near = {place: found.cosine > found.level for place, found in neurons.items()}
+    found = {place: one for place, one in neurons.items() if near[place].sum() >= _MOVED_ENOUGH * one.drawn}
+    permuted = sorted({place.layer for place, one in found.items() if not one.identity})
+    flipped = [bool(np.any(one.flipped[near[place]] < 0.0)) for place, one in found.items()]
+    share = [float(np.mean(one.flipped[near[place]] < 0.0)) for place, one in found.items()]
+    return [
+        {"step": "permuted", "what": "neurons", "layers": permuted} if permuted else None,
+        {"step": "sign-flipped", "what": "neurons", "share": float(np.mean(share))} if any(flipped) else None,
+    ]
+
+
+def _copied(identity: Identity) -> Step | None:
+    return {"step": "copied", "tensors": len(identity.equal)} if identity.everything else None
+
+
+def _changed(identity: Identity, residual: Residual) -> list[Step | None]:
+    if not residual.tensors:
+        return []
+    steps: list[Step | None] = [_frozen(identity)]
+    noise = residual.noise
+    steps.append({"step": "noise", **noise} if noise else {"step": "trained", **residual.trained()})
+    return steps
+
+
+def _frozen(identity: Identity) -> Step | None:
+    if not identity.equal:
+        return None
+    whole = len(identity.equal) + len(identity.unequal)
+    return {"step": "frozen", "share": len(identity.equal) / whole, "parts": _listed(identity.equal)}
+
+
+def _listed(parts: tuple[Part, ...], most: int = 12) -> list[str]:
+    names = [str(part) for part in parts]
+    return names if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]
