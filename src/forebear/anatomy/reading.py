@@ -30,7 +30,7 @@ def read_part(store: TensorStore, view: View, rows: Rows | None = None, cols: Ro
     wanted = _storage_rows(info, view, rows, cols)
     block = store.read(view.tensor, wanted).reshape(-1, info.matrix_shape[1])
     if view.transposed:
-        out = _out_indices(view, rows)
+        out = _out_indices(info, view, rows)
         block = (block if out is None else block[:, out]).T
     elif cols is not None:
         block = block[:, cols]
@@ -84,20 +84,20 @@ def bytes_touched(store: TensorStore, view: View, rows: Rows | None = None, cols
 
 
 def _storage_rows(info: TensorInfo, view: View, rows: Rows | None, cols: Rows | None) -> Rows | None:
-    per_entry = 1 if not info.shape else info.shape[-2] if len(info.shape) > 1 else info.shape[0]
-    wanted = cols if view.transposed else _out_indices(view, rows)
-    base = 0 if view.index is None else view.index * per_entry
+    wanted = cols if view.transposed else _out_indices(info, view, rows)
+    if view.index is None:
+        return wanted
+    per_entry = info.shape[1]
     if wanted is None:
-        length = view.shape[1] if view.transposed else view.shape[0]
-        if length == info.matrix_shape[0]:
+        if info.shape[0] == 1:
             return None
-        wanted = np.arange(length, dtype=np.int64)
-    return wanted + base
+        wanted = np.arange(per_entry, dtype=np.int64)
+    return wanted + view.index * per_entry
 
 
-def _out_indices(view: View, rows: Rows | None) -> Rows | None:
-    """Stored out indices of logical rows; None when the part is the whole out axis up to its own length, in order."""
-    if view.spans == ((0, view.shape[0]),):
+def _out_indices(info: TensorInfo, view: View, rows: Rows | None) -> Rows | None:
+    """Stored out indices of logical rows; None for the whole stored out axis in order."""
+    if view.spans == ((0, _stored_out(info, view)),):
         return rows
     starts = np.array([start for start, _ in view.spans], dtype=np.int64)
     lengths = np.array([stop - start for start, stop in view.spans], dtype=np.int64)
@@ -105,6 +105,11 @@ def _out_indices(view: View, rows: Rows | None) -> Rows | None:
     logical = np.arange(view.shape[0], dtype=np.int64) if rows is None else rows
     span = np.searchsorted(ends, logical, side="right")
     return np.asarray(starts[span] + logical - (ends[span] - lengths[span]), dtype=np.int64)
+
+
+def _stored_out(info: TensorInfo, view: View) -> int:
+    stored = info.shape if view.index is None else info.shape[1:]
+    return stored[-1] if view.transposed else stored[0]
 
 
 def _checked(view: View, indices: Rows | None, axis: int) -> Rows | None:
