@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,16 +17,8 @@ from tests.anatomy.stores import MemoryStore, filled
 Array = NDArray[np.float32]
 
 
-def fused(arrays: dict[str, Array], name: str) -> dict[str, Array]:
-    """The same weights as another family or layout stores them."""
-    if name == "phi3":
-        return phi3(arrays)
-    if name == "stacked":
-        return stacked(arrays)
-    raise KeyError(name)
-
-
 def phi3(arrays: dict[str, Array]) -> dict[str, Array]:
+    """The same weights as Phi-3 stores them."""
     out = {
         key: value
         for key, value in arrays.items()
@@ -40,6 +34,7 @@ def phi3(arrays: dict[str, Array]) -> dict[str, Array]:
 
 
 def stacked(arrays: dict[str, Array]) -> dict[str, Array]:
+    """The same weights with experts stacked, gate above up."""
     out = {key: value for key, value in arrays.items() if ".experts." not in key}
     for layer in range(2):
         base = f"model.layers.{layer}.mlp.experts."
@@ -50,13 +45,13 @@ def stacked(arrays: dict[str, Array]) -> dict[str, Array]:
     return out
 
 
-@pytest.mark.parametrize(("apart", "together"), [("llama", "phi3"), ("qwen3_moe apart", "stacked")])
+@pytest.mark.parametrize(("apart", "together"), [("llama", phi3), ("qwen3_moe apart", stacked)])
 @given(seed=st.integers(0, 99), data=st.data())
 def test_fused_and_stacked_storage_read_like_the_separate_kind(
-    apart: str, together: str, seed: int, data: st.DataObject
+    apart: str, together: Callable[[dict[str, Array]], dict[str, Array]], seed: int, data: st.DataObject
 ) -> None:
     arrays = filled(CASES[apart].tensors, seed)
-    one, two = MemoryStore(arrays), MemoryStore(fused(arrays, together))
+    one, two = MemoryStore(arrays), MemoryStore(together(arrays))
     first, second = recognise(one, CASES[apart].config), recognise(two, CASES[apart].config | {"model_type": None})
     assert set(first.parts) == set(second.parts)
     part = data.draw(st.sampled_from(sorted(first.parts, key=str)))
@@ -180,6 +175,8 @@ VIEW = View("m", (4, 3), ((0, 4),))
         (View("m", (4, 3), ((0, 4),), index=0), None, None),
         (View("s", (4, 3), ((0, 4),), index=2), None, None),
         (View("m", (2, 3), ((-2, 0),)), None, None),
+        (View("v", (N,), ((0, N),), transposed=True), None, None),
+        (View("m", (3,), ((0, 3),), index=1), None, None),
     ],
 )
 def test_what_does_not_lie_in_the_tensor_is_refused(view: View, rows: object, cols: object) -> None:

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from forebear.anatomy.parts import Role
 from forebear.anatomy.tables import load_families, parse_family
@@ -58,6 +60,8 @@ def test_a_table_says_what_it_says() -> None:
         ("stacked = true", 'input = "tail"', "body.layers.{layer}.experts.down.input"),
         ('split = "grouped"', 'split = "latent"', "body.layers.{layer}.qkv.weight.split"),
         (', split = "grouped"', "", "body.layers.{layer}.qkv.weight.split"),
+        ('"q", "k", "v"', '"q", "k", "v_bias"', "body.layers.{layer}.qkv.weight.parts"),
+        ('parts = ["down"]', 'parts = ["down_bias"]', "body.layers.{layer}.experts.down.parts"),
         ('"q", "k", "v"', '"q", "q", "v"', "body.layers.{layer}.qkv.weight.parts"),
         ("transposed = true", "stacked = true", "body.layers.{layer}.experts.{expert}.up.weight.stacked"),
         ('"embed.weight"', '"layers.{layer}.embed.weight"', "body.layers.{layer}.embed.weight"),
@@ -81,6 +85,17 @@ def test_what_the_recogniser_would_not_obey_is_refused(old: str, new: str, field
 def test_text_that_is_no_table_is_refused() -> None:
     with pytest.raises(AnatomyError, match="not a TOML table"):
         parse_family("family = [", "tiny.toml")
+
+
+@given(cut=st.integers(0, len(GOOD)), length=st.integers(0, 60), text=st.text(max_size=20))
+def test_a_damaged_table_is_read_or_refused(cut: int, length: int, text: str) -> None:
+    damaged = GOOD[:cut] + text + GOOD[cut + length :]
+    try:
+        family = parse_family(damaged, "tiny.toml")
+    except AnatomyError as error:
+        assert error.where == "tiny.toml"
+    else:
+        assert family.entries
 
 
 def test_tables_of_the_package_load_once() -> None:

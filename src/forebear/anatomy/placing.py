@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from forebear.anatomy.claims import Claims, head_width
 from forebear.anatomy.parts import Geometry, Part, Role, View
-from forebear.anatomy.shapes import NORM_GAINS, Draft, Held
+from forebear.anatomy.shapes import Draft, Held
+from forebear.anatomy.tables import NORM_GAINS
 
 _ORDER = {role: number for number, role in enumerate(Role)}
 

@@ -129,6 +129,7 @@ def _checked(view: View, indices: Rows | None, axis: int) -> Rows | None:
 def _check_view(info: TensorInfo, view: View) -> None:
     stored = info.shape if view.index is None else info.shape[1:]
     fits = len(stored) == len(view.shape) and (view.index is None or 0 <= view.index < info.shape[0])
+    fits = fits and len(stored) == (2 if view.transposed or view.index is not None else len(view.shape))
     if fits:
         logical = stored[::-1] if view.transposed else stored
         inside = all(0 <= start <= stop <= logical[0] for start, stop in view.spans)

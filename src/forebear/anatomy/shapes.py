@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 
 from forebear.anatomy.names import Match
 from forebear.anatomy.parts import Part, Role
-from forebear.anatomy.tables import Entry, Family
+from forebear.anatomy.tables import VECTORS, Entry, Family
 from forebear.checkpoint.store import TensorStore
 
 Shape = tuple[int, ...]
 
-NORM_GAINS = frozenset(role for role in Role if role.value.endswith("_norm"))
-VECTORS = NORM_GAINS | frozenset(role for role in Role if role.value.endswith("_bias"))
 _FREE_VECTORS = frozenset({Role.Q_NORM, Role.K_NORM, Role.Q_A_NORM, Role.KV_A_NORM})
 _WRITERS = frozenset({Role.O, Role.DOWN, Role.SHARED_DOWN})
 _FREE_BIASES = frozenset(

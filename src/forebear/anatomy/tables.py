@@ -44,6 +44,8 @@ QUANTITIES = frozenset(
         "plain_dim",
     }
 )
+NORM_GAINS = frozenset(role for role in Role if role.value.endswith("_norm"))
+VECTORS = NORM_GAINS | frozenset(role for role in Role if role.value.endswith("_bias"))
 OUTSIDE_LAYERS = frozenset(
     {
         Role.EMBEDDING,
@@ -242,6 +244,9 @@ def _check_entry(entry: Entry, table: _Table) -> None:
         raise table.fail("split", f"{count} parts do not go with split {entry.split}")
     if any((role in OUTSIDE_LAYERS) is layer for role in entry.parts):
         raise table.fail("", f"{LAYER} must stand in the names of roles inside layers, and only there")
+    vectors = sum(role in VECTORS for role in entry.parts)
+    if vectors not in (0, count) or (vectors and (entry.stacked or entry.transposed or entry.input is not None)):
+        raise table.fail("parts", "vectors share no tensor with matrices and are not stacked, transposed or fed")
     if entry.stacked and expert:
         raise table.fail("stacked", f"a stacked tensor holds every expert, so {EXPERT} must not stand in its name")
 
