@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forebear.alignment.draw import Index
 from forebear.alignment.sampled import Ffn
@@ -32,6 +33,16 @@ class NeuronMap:
     cosine: Floats
     drawn: int
     level: float
+
+    @property
+    def near(self) -> NDArray[np.bool_]:
+        """Pairs closer than chance."""
+        return self.cosine > self.level
+
+    @property
+    def near_share(self) -> float:
+        """Share of the drawn neurons that have such a pair."""
+        return float(self.near.sum()) / self.drawn
 
 
 def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:

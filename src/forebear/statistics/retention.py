@@ -39,6 +39,12 @@ class Containment:
     curves: Curve
     by_layer: Curve
 
+    @property
+    def bulk_rise(self) -> tuple[float, float]:
+        """Last bin minus the mean of the three middle ones before it, first in second and second in first."""
+        rise = self.curves[:, -1] - self.curves[:, 3:6].mean(axis=1)
+        return float(rise[0]), float(rise[1])
+
 
 def overlap_curve(whole: Floats, other: Floats) -> Curve | None:
     """Relative overlap of ``other`` with ``whole`` in ``BINS`` bins of equal energy of ``whole``.

@@ -11,12 +11,10 @@ from forebear.alignment.neurons import NeuronMap
 from forebear.alignment.sampled import Place
 from forebear.anatomy.parts import Part
 from forebear.evidence.weights.identity import Identity
+from forebear.evidence.weights.inheritance import MATCHED
 from forebear.evidence.weights.residual import Residual
 
 Step = dict[str, Any]
-
-_MOVED_ENOUGH = 0.1
-"""A place counts as permuted or flipped only if at least this share of its drawn neurons found a partner."""
 
 
 def recipe_of(
@@ -72,14 +70,12 @@ def _cast(identity: Identity) -> Step | None:
 
 
 def _neuron_steps(neurons: dict[Place, NeuronMap]) -> list[Step | None]:
-    near = {place: found.cosine > found.level for place, found in neurons.items()}
-    found = {place: one for place, one in neurons.items() if near[place].sum() >= _MOVED_ENOUGH * one.drawn}
+    found = {place: one for place, one in neurons.items() if one.near_share >= MATCHED}
     permuted = sorted({place.layer for place, one in found.items() if not one.identity})
-    flipped = [bool(np.any(one.flipped[near[place]] < 0.0)) for place, one in found.items()]
-    share = [float(np.mean(one.flipped[near[place]] < 0.0)) for place, one in found.items()]
+    flipped = [float(np.mean(one.flipped[one.near] < 0.0)) for one in found.values()]
     return [
         {"step": "permuted", "what": "neurons", "layers": permuted} if permuted else None,
-        {"step": "sign-flipped", "what": "neurons", "share": float(np.mean(share))} if any(flipped) else None,
+        {"step": "sign-flipped", "what": "neurons", "share": float(np.mean(flipped))} if any(flipped) else None,
     ]
 
 

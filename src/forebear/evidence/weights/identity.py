@@ -145,7 +145,7 @@ def _pairing(part: Part, neurons: dict[Place, NeuronMap]) -> NeuronMap | None:
 
 def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """Pairs closer than chance, in one order, flips undone."""
-    near = pairing.cosine > pairing.level
+    near = pairing.near
     rows, columns, signs = pairing.model[near], pairing.reference[near], pairing.flipped[near]
     if part.role in _NEURON_COLUMNS:
         return first[:, rows] * signs, second[:, columns]

@@ -21,6 +21,10 @@ from forebear.statistics.retention import Containment, containment, overlap_curv
 PART_LEVEL_Z = 5.0
 """z of label agreement above which a part counts as inherited; one stranger's part in 3 million exceeds it."""
 
+MATCHED = 0.1
+"""Smallest share of neurons that must have found a close partner for a relabelled FFN to be read as paired: pairs
+chosen for their likeness agree a little even between strangers, in about one neuron of a hundred."""
+
 MOST_LAYERS = 12
 MOST_ROWS = 256
 _PROJECTIONS = (Role.Q, Role.K, Role.V, Role.O)
@@ -47,7 +51,8 @@ class Inheritance:
     Attributes:
         parts: z of label agreement, by part.
         neurons: pairing by place.
-        containment: retention both ways (model in reference first); None where no layer shows any overlap.
+        containment: retention both ways (model in reference first) of the matrices that agree and changed; None
+            where there are none.
         energy: share of energy of model and reference above the noise edge, averaged over inherited parts.
     """
 
@@ -72,8 +77,8 @@ class Inheritance:
 
     @property
     def neuron_share(self) -> float | None:
-        """Share of drawn neurons whose pair is closer than one unpaired neuron in a thousand."""
-        paired = sum(int(np.count_nonzero(found.cosine > found.level)) for found in self.neurons.values())
+        """Share of drawn neurons with a pair closer than chance."""
+        paired = sum(int(found.near.sum()) for found in self.neurons.values())
         drawn = sum(found.drawn for found in self.neurons.values())
         return paired / drawn if drawn else None
 
@@ -90,7 +95,8 @@ def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -
             continue
         parts[matrix.part] = z
         layer = matrix.part.layer
-        if z > PART_LEVEL_Z and layer is not None and layer in read:
+        changed = not np.array_equal(matrix.model, matrix.reference)
+        if z > PART_LEVEL_Z and changed and layer is not None and layer in read:
             both = _curves(matrix)
             if both is not None:
                 curves.setdefault(layer, []).append(both)
@@ -99,7 +105,10 @@ def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -
 
 
 def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Iterator[PairedMatrix]:
-    """Every matrix found on both sides, its labels along the rows and paired."""
+    """Every matrix found on both sides, its labels along the rows and paired.
+
+    FFNs whose neurons found no partners are left out.
+    """
     for role in (Role.EMBEDDING, Role.OUTPUT):
         found = alignment.matrices(Part(role))
         if not isinstance(found, Missing):
@@ -113,7 +122,7 @@ def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> It
                 yield PairedMatrix(part, first, second)
     for place, pairing in neurons.items():
         ffns = alignment.ffns(place)
-        if not isinstance(ffns, Missing):
+        if not isinstance(ffns, Missing) and (pairing.identity or pairing.near_share >= MATCHED):
             yield from _paired_ffn(place, pairing, *ffns)
 
 
