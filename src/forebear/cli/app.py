@@ -14,7 +14,6 @@ app = typer.Typer(
     help="Find out which model a model descends from, and say so only as strongly as the evidence allows.",
     epilog="Exit codes: 0 done; 1 a bug of ours; 2 usage or refused input; 3 --fail-on met, or a replay that "
     "differs; 4 source unreachable; 130 interrupted; 141 the reader of a pipe went away.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

@@ -64,8 +64,8 @@ def scenes(output: Path) -> Iterator[Scene]:
         "The copy of 2024, renamed and noised",
         f"A model is copied, every tensor gets the prefix {PREFIX!r} and noise of standard deviation {NOISE} is added "
         "to every value, so that no name and no byte agrees any more.",
-        copy,
-        shipped(COPIED),
+        model=copy,
+        reference=shipped(COPIED),
     )
     yield _scene(
         output,
@@ -73,20 +73,20 @@ def scenes(output: Path) -> Iterator[Scene]:
         "The dispute of 2025: two models with curves alike",
         "Two models were trained from different random starts. The standard deviations of their attention matrices, "
         "drawn along the layers, run alike; in 2025 such curves were read as a sign of descent.",
-        shipped(DISPUTED),
-        shipped(REFERENCE),
+        model=shipped(DISPUTED),
+        reference=shipped(REFERENCE),
     )
     yield _scene(
         output,
         "descendant",
         "Beside them: a model that does descend",
         "A third model was fine-tuned from the reference. Its curves run alike too; so do its weights.",
-        shipped(DESCENDANT),
-        shipped(REFERENCE),
+        model=shipped(DESCENDANT),
+        reference=shipped(REFERENCE),
     )
 
 
-def _scene(output: Path, name: str, title: str, told: str, model: Path, reference: Path) -> Scene:
+def _scene(output: Path, name: str, title: str, told: str, *, model: Path, reference: Path) -> Scene:
     with open_model(model) as first, open_model(reference) as second:
         curve = correlation(std_curves(first), std_curves(second))
     result = forebear.compare(str(model), str(reference))

@@ -17,7 +17,7 @@ def visible(text: str) -> str:
 def number(value: float | None, digits: int = 3) -> str:
     """A number in a few significant digits, or a dash where there is none."""
     if value is None:
-        return "–"  # noqa: RUF001 - an en dash is meant
+        return "—"
     if isinstance(value, int):
         return f"{value:,}"
     if value == 0:

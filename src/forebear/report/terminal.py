@@ -63,7 +63,7 @@ def show_ranking(ranking: Ranking, stream: TextIO) -> None:
             Text(visible(each.reference.source)),
             Text(each.verdict, STYLES[each.verdict]),
             number(claim.log10_p if claim else None),
-            (claim.direction if claim else None) or "–",  # noqa: RUF001 - an en dash is meant
+            (claim.direction if claim else None) or "—",
             Text(headline(each)),
         )
     out.print(table)

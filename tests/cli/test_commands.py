@@ -1,0 +1,66 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from forebear import __version__
+from forebear.cli.app import app
+from tests.cli.conftest import Command
+
+DOCUMENTED = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+def options() -> Iterator[tuple[str, str, str | None]]:
+    group = typer.main.get_command(app)
+    for name, each in vars(group)["commands"].items():
+        for parameter in each.params:
+            for option in parameter.opts:
+                if option.startswith("-"):
+                    yield name, option, parameter.help
+
+
+def section(command: str) -> str:
+    parts = DOCUMENTED.split(f"\n## forebear {command}\n")
+    assert len(parts) == 2, f"docs/commands.md has no section on {command}"
+    return parts[1].split("\n## ")[0]
+
+
+@pytest.mark.parametrize(("command_name", "option", "help_text"), [*options()])
+def test_every_command_and_option_is_documented(command_name: str, option: str, help_text: str | None) -> None:
+    assert help_text
+    assert f"`{option}" in section(command_name)
+
+
+def test_every_command_prints_json() -> None:
+    names = {name for name, _, _ in options()}
+    assert names == {"compare", "inspect", "replay", "schema", "demo"}
+    assert {name for name, option, _ in options() if option == "--json"} == names
+
+
+def test_version_and_help(command: Command) -> None:
+    assert command("--version").out == f"forebear {__version__}\n"
+    assert "Commands:" in command("--help").out
+    assert "Commands:" in command().out
+
+
+@pytest.mark.parametrize("name", ["comparison", "ranking", "inspect"])
+def test_schemas_are_printed(command: Command, name: str) -> None:
+    document = json.loads(command("schema", name).out)
+    assert document["title"] == f"forebear {name}"
+    assert "$defs" in document
+
+
+def test_python_dash_m_is_the_same_program() -> None:
+    done = subprocess.run([sys.executable, "-m", "forebear", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"forebear {__version__}\n"
+
+
+def test_unprintable_names_cannot_disturb_the_terminal(command: Command) -> None:
+    done = command("inspect", "no\nsuch\x1b[2Jfolder")
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "\x1b" not in done.err
