@@ -41,7 +41,7 @@ def test_independent_names_its_classes_and_the_open_ones() -> None:
     text = wording.paragraph(examples.comparison("independent"))
     assert "labels kept; relabelled" in text
     assert "Not covered: all." in text
-    assert "30 % of the neurons inherited at cosine 0.5" in text
+    assert "30 % of the neurons at cosine 0.5" in text
 
 
 def test_power_that_covers_nothing_is_said() -> None:
@@ -63,7 +63,7 @@ def test_without_weights_the_reason_is_given() -> None:
 @pytest.mark.parametrize(
     ("log10_p", "words"),
     [
-        (-300.0, "at most 1 in 10^300, given the symmetry"),
+        (-300.0, "at most 1 in 10^300"),
         (-41.7, "at most 1 in 10^41"),
         (-3.0, "about 1 in 1,000"),
         (-0.3010299957, "about 50 in 100"),

@@ -13,7 +13,7 @@ DISPUTED = "plain/p01"
 """A model trained apart from ``REFERENCE``, whose std curves nevertheless run like the reference's."""
 
 REFERENCE = "plain/p00"
-DESCENDANT = "plain/p00-finetuned"
+DESCENDANT = "plain/p00-continued"
 
 _HERE = Path(__file__).resolve().parent
 _HOMES = (_HERE / "models", _HERE.parents[2] / "tests" / "zoo")

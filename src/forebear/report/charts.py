@@ -15,7 +15,7 @@ from forebear.verdict.comparison import ClassPower, Retention
 CHANCE_BAND = 3.0  # |z| that independent models stay within
 WIDTH = 300.0
 HEIGHT = 150.0
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 12.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 10.0, 12.0, 31.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,8 @@ def chance(log10_p: float) -> str:
     """A p-value for a reader who has never seen a logarithm.
 
     Args:
-        log10_p: log10 of the p-value, at most 0; values at the cap of -300 are spelled as the cap.
+        log10_p: log10 of the p-value, at most 0 and not below the cap of -300.
     """
-    if log10_p <= -300:
-        return "at most 1 in 10^300, given the symmetry"
     if log10_p <= -6:
         return f"at most 1 in 10^{math.floor(-log10_p)}"
     if log10_p <= -1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TextIO
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -71,7 +72,7 @@ def show_ranking(ranking: Ranking, stream: TextIO) -> None:
 
 def step_text(step: dict[str, object]) -> str:
     """A recipe step in words: ``noise (sigma 0.005, tensors 32)``."""
-    amounts = ", ".join(f"{key} {_amount(value)}" for key, value in step.items() if key != "step")
+    amounts = ", ".join(f"{key.replace('_', ' ')} {_amount(value)}" for key, value in step.items() if key != "step")
     return f"{step.get('step', 'unknown')} ({amounts})" if amounts else str(step.get("step", "unknown"))
 
 
@@ -136,12 +137,16 @@ def _listed(out: Console, title: str, lines: list[str]) -> None:
     if lines:
         out.print(Text(f"{title}:", "bold"))
     for line in lines:
-        out.print(Text(f"  - {visible(line)}"))
+        out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
 
 
 def _amount(value: object) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, list):
-        return " ".join(_amount(each) for each in value)
+        return " and ".join(_amount(each) for each in value)
+    if isinstance(value, dict):
+        return " ".join(f"{key} {_amount(each)}" for key, each in value.items())
+    if value == "":
+        return "nothing"
     return str(value)

@@ -16,7 +16,7 @@ _HEADLINES: dict[Verdict, str] = {
     "derived": "One of the two models descends from the other; the weights alone do not tell which.",
     "related": "The model and the reference share an ancestor; neither contains the whole of the other.",
     "shared start": "The model and the reference began from the same starting weights and were then trained apart.",
-    "independent": "No inheritance between the model and the reference was found, and the stated one would have been.",
+    "independent": "No inheritance between the model and the reference was found, within the stated power of the tests.",
     "undetermined": "The weights do not decide whether the model and the reference are related.",
 }
 
@@ -28,8 +28,8 @@ _DESCENT = {
 _MEANINGS: dict[Verdict, str] = {
     "same": "Once differences of storage, naming and order are undone, every compared value agrees.",
     "derived": (
-        "What the one learned lies whole inside the other. That is containment, not parenthood: a barely changed "
-        "relative of the true parent would look the same, and a pair of models cannot tell them apart."
+        "This is containment, not parenthood: a barely changed relative of the true parent would look the same, and a "
+        "pair of models cannot tell them apart."
     ),
     "related": (
         "They agree where independent training leaves no reason to agree, yet each holds learned structure that the "
@@ -83,12 +83,12 @@ def power_sentence(power: Power | None) -> str:
     """What would have been found, and for which disguise classes; empty where nothing was testable."""
     if power is None:
         return "No test could be run, so there is no power to state."
-    stated = f"{100 * power.stated_share:.3g} % of the neurons inherited at cosine {number(power.stated_cosine)}"
+    stated = f"{100 * power.stated_share:.3g} % of the neurons at cosine {number(power.stated_cosine)}"
     covered = [name for name, entry in power.classes.items() if covers(entry)]
     open_classes = [name for name in power.classes if name not in covered]
     if not covered:
-        return f"An inheritance of {stated} would not have been found reliably in any disguise class."
-    text = f"An inheritance of {stated} would have been found with probability at least 0.99 (95 % confidence) for: "
+        return f"Inheritance of {stated} would not have been found reliably in any disguise class."
+    text = f"Inheritance of {stated} would have been found with probability at least 0.99 (95 % confidence) for: "
     text += "; ".join(covered) + "."
     if open_classes:
         text += f" Not covered: {'; '.join(open_classes)}."
@@ -126,7 +126,7 @@ def _likelihood(claim: WeightsClaim) -> str:
     if claim.verdict in ("derived", "related", "shared start"):
         return (
             "Had the two been trained independently, agreement this strong would have a chance of "
-            f"{chance(claim.log10_p)}."
+            f"{chance(claim.log10_p)}, given the symmetry."
         )
     if claim.verdict == "same":
         return ""
