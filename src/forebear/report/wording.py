@@ -16,7 +16,7 @@ _HEADLINES: dict[Verdict, str] = {
     "derived": "One of the two models descends from the other; the weights alone do not tell which.",
     "related": "The model and the reference share an ancestor; neither contains the whole of the other.",
     "shared start": "The model and the reference began from the same starting weights and were then trained apart.",
-    "independent": "No inheritance between the model and the reference was found, within the stated power of the tests.",
+    "independent": "No inheritance was found between the model and the reference, within the stated power.",
     "undetermined": "The weights do not decide whether the model and the reference are related.",
 }
 
