@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +184,8 @@ def test_order_and_shards_change_files_only(models: dict[str, Arrays], tmp_path:
     assert len(list((tmp_path / "m").glob("*.safetensors"))) == shards
     assert [path.name for path in tmp_path.iterdir()] == ["m"]
     assert (tmp_path / "m" / "tokenizer.json").read_bytes() == (zoo / "tokenizer.json").read_bytes()
+
+
+def test_surgery_and_the_list_need_no_torch() -> None:
+    program = "import sys, forebear.zoo.surgery, forebear.zoo.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

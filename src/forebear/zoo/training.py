@@ -29,7 +29,13 @@ REPORTED = 50
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What training gave: tensors rounded to bf16, and the mean loss of its first and last steps, in nats a token (the divergence from the teacher where there is one)."""
+    """What training gave.
+
+    Attributes:
+        tensors: rounded to bf16.
+        first_loss: mean loss of the first steps, nats a token; a student's is the divergence from its teacher.
+        last_loss: the same of the last steps.
+    """
 
     tensors: Arrays
     first_loss: float
