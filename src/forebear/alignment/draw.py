@@ -98,9 +98,9 @@ class Draw:
         seed = int.from_bytes(hashlib.sha256(name).digest()[:16], "big")
         return np.random.Generator(np.random.Philox(seed)).permutation(width).astype(np.int64)
 
-    def neurons(self, layer: int, width: int, limit: int | None = None) -> Index:
+    def neurons(self, layer: int, width: int) -> Index:
         """Neurons drawn of a layer, ascending; in groups of ``SHARDS`` that far apart where the width allows."""
-        count = min(width, self.layers[layer].neurons, limit or width)
+        count = min(width, self.layers[layer].neurons)
         if width % SHARDS or count < SHARDS:
             return np.sort(self.order("neurons", layer, width)[:count])
         step = width // SHARDS
@@ -195,9 +195,7 @@ class Planner:
             bytes_touched(self.store, self.anatomy.parts[part], selection.rows, selection.columns)
             for part, selection in chosen.items()
         )
-        vectors = sum(
-            bytes_touched(self.store, view) for view in self.anatomy.parts.values() if len(view.shape) == 1
-        )
+        vectors = sum(bytes_touched(self.store, view) for view in self.anatomy.parts.values() if len(view.shape) == 1)
         return matrices + vectors
 
 
@@ -218,24 +216,29 @@ def select(draw: Draw, part: Part, view: View, anatomy: Anatomy) -> Selection:
     if part.layer is None:
         return Selection(draw.token_rows(out_size), None) if part.role in _VOCABULARY else Selection(None, None)
     coordinates = draw.layers[part.layer].coordinates
+    if part.role in _WRITES:
+        written = None if view.transposed else draw.coordinates(out_size, coordinates)
+        inputs = output_columns if part.role is Role.O else _neuron_columns
+        return Selection(written, inputs(draw, part.layer, in_size, anatomy))
     along = draw.coordinates(in_size, coordinates) if view.transposed else None
+    return Selection(_rows_read(draw, part, out_size, anatomy), along)
+
+
+def _rows_read(draw: Draw, part: Part, width: int, anatomy: Anatomy) -> Index:
+    """Rows of a part that reads the residual stream."""
+    layer = part.layer or 0
     match part.role:
         case Role.UP | Role.GATE | Role.SHARED_UP | Role.SHARED_GATE:
-            return Selection(draw.neurons(part.layer, out_size), along)
-        case Role.DOWN | Role.SHARED_DOWN:
-            written = None if view.transposed else draw.coordinates(out_size, coordinates)
-            return Selection(written, draw.neurons(part.layer, in_size))
+            return draw.neurons(layer, width)
         case Role.V:
-            return Selection(value_rows(draw, part.layer, out_size, anatomy), along)
-        case Role.O:
-            written = None if view.transposed else draw.coordinates(out_size, coordinates)
-            return Selection(written, output_columns(draw, part.layer, in_size, anatomy))
+            return value_rows(draw, layer, width, anatomy)
         case Role.Q | Role.K:
-            return Selection(draw.projection_rows(part.layer, part.role, out_size), along)
+            return draw.projection_rows(layer, part.role, width)
         case _:
-            return Selection(np.arange(min(out_size, MOST_PROJECTION_ROWS), dtype=np.int64), along)
+            return np.arange(min(width, MOST_PROJECTION_ROWS), dtype=np.int64)
 
 
+_WRITES = (Role.DOWN, Role.SHARED_DOWN, Role.O)
 _VOCABULARY = (Role.EMBEDDING, Role.OUTPUT)
 
 
@@ -253,6 +256,10 @@ def output_columns(draw: Draw, layer: int, width: int, anatomy: Anatomy) -> Inde
     if not size or not kv_heads or width % (size * kv_heads):
         return np.arange(width, dtype=np.int64)
     return _blocks(draw.value_heads(layer, kv_heads), width // kv_heads)
+
+
+def _neuron_columns(draw: Draw, layer: int, width: int, _anatomy: Anatomy) -> Index:
+    return draw.neurons(layer, width)
 
 
 def _blocks(heads: Index, size: int) -> Index:

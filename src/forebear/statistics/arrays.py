@@ -15,14 +15,17 @@ def unit_rows(values: Floats) -> Floats:
         values: ``(n, p)``.
     """
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(lengths > 0.0, lengths, 1.0)
+    scaled: Floats = values / np.where(lengths > 0.0, lengths, 1.0)
+    return scaled
 
 
 def centred(values: Floats) -> Floats:
     """Columns with their mean removed."""
-    return values - values.mean(axis=0, keepdims=True)
+    shifted: Floats = values - values.mean(axis=0, keepdims=True)
+    return shifted
 
 
 def row_cosines(first: Floats, second: Floats) -> Floats:
     """Cosine of each row of ``first`` with the same row of ``second``; 0 where either is zero."""
-    return np.einsum("ij,ij->i", unit_rows(first), unit_rows(second))
+    cosines: Floats = np.einsum("ij,ij->i", unit_rows(first), unit_rows(second))
+    return cosines

@@ -104,7 +104,8 @@ def double_centred(products: Square) -> Square:
     """Row and column means removed: the same as centring the features of both sides."""
     rows = products.mean(axis=1, keepdims=True)
     columns = products.mean(axis=0, keepdims=True)
-    return products - rows - columns + products.mean()
+    shifted: Square = products - rows - columns + products.mean()
+    return shifted
 
 
 def label_agreement(blocks: Sequence[Block], rng: np.random.Generator) -> LabelAgreement | None:

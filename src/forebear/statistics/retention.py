@@ -90,7 +90,8 @@ def containment(first_in_second: Curve, second_in_first: Curve, rng: np.random.G
 
 
 def _deviation(curves: Curve) -> Curve:
-    return np.sqrt(np.mean(np.square(curves - 1.0), axis=-1))
+    deviation: Curve = np.sqrt(np.mean(np.square(curves - 1.0), axis=-1))
+    return deviation
 
 
 def _interval(values: Curve) -> tuple[float, float]:

@@ -1,0 +1,1 @@
+"""Findings to claims: combination, power and the six verdicts. No test lives here."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from typing import Any
 
-import msgspec
 from threadpoolctl import threadpool_limits
 
 import forebear
@@ -20,9 +20,9 @@ from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.residual import measure_residual
 from forebear.verdict.comparison import Comparison, Inherited, Power, Retention, WeightsClaim
 from forebear.verdict.decide import FIRES_AT, corrected, decide_related, level_of_one_test
-from forebear.verdict.power import measure_power, sufficient
+from forebear.verdict.power import STATED_COSINE, STATED_SHARE, measure_power, sufficient
 from forebear.verdict.recipe import recipe_of
-from forebear.verdict.sides import Prepared, Progress, Source, bare_side, draw_budget, fixed_key, opened, prepare
+from forebear.verdict.sides import Prepared, Progress, Settings, Source, bare_side, fixed_key, opened, prepare
 
 SMALL_MODEL = 200_000_000
 """Bytes below which matrices are so small that a second thread costs more than it brings."""
@@ -58,10 +58,13 @@ def compare(
     """
     told = progress or _silent
     sides = opened(model), opened(reference)
-    computation = {"seed": seed, "budget": budget, "full": full, "references": references}
+    settings = Settings(budget, full, seed, references)
+    computation = asdict(settings)
     stores = [side.tensors for side in sides]
     if stores[0] is None or stores[1] is None:
-        lacking = " and ".join(name for name, store in zip(("model", "reference"), stores, strict=True) if store is None)
+        lacking = " and ".join(
+            name for name, store in zip(("model", "reference"), stores, strict=True) if store is None
+        )
         return Comparison(
             tool=TOOL,
             model=bare_side(sides[0]),
@@ -74,13 +77,14 @@ def compare(
     small = max(stores[0].nbytes, stores[1].nbytes) < SMALL_MODEL
     with threadpool_limits(limits=1 if small else None, user_api="blas"):
         mine, yours = (
-            prepare(side, store, budget, full, seed, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
+            prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
-        claim = _Weighing(mine, yours, budget, full, seed, references, told).claim()
+        weighing = _Weighing(mine, yours, settings, told)
+        claim = weighing.claim()
     return Comparison(
         tool=TOOL,
-        model=_with_bytes(mine),
-        reference=_with_bytes(yours),
+        model=mine.after_reading(weighing.keys),
+        reference=yours.after_reading(weighing.keys),
         verdict=claim.verdict,
         weights=claim,
         computation=computation,
@@ -90,15 +94,14 @@ def compare(
 class _Weighing:
     """The weights of two prepared sides."""
 
-    def __init__(
-        self, mine: Prepared, yours: Prepared, budget: int, full: bool, seed: int, references: int, progress: Progress
-    ) -> None:
+    def __init__(self, mine: Prepared, yours: Prepared, settings: Settings, progress: Progress) -> None:
         self.mine = mine
         self.yours = yours
-        self.budget = min(draw_budget(side.store, budget, full) for side in (mine, yours))
-        self.seed = seed
-        self.references = references
+        self.seed = settings.seed
+        self.references = settings.references
         self.progress = progress
+        self.keys: list[str] = []
+        """Keys of the draws read so far."""
 
     def claim(self) -> WeightsClaim:
         aligned = self._align(fixed_key(self.seed))
@@ -126,7 +129,8 @@ class _Weighing:
 
     def _align(self, key: str) -> Alignment | Unaligned:
         sides = [(side.store, side.anatomy) for side in (self.mine, self.yours)]
-        return align(sides[0], sides[1], key, self.budget)
+        self.keys.append(key)
+        return align(sides[0], sides[1], key, min(self.mine.draw_budget, self.yours.draw_budget))
 
     def _test(self, aligned: Alignment, doing: str) -> tuple[Pair, list[Finding]]:
         pair = Pair.of(aligned)
@@ -146,7 +150,7 @@ class _Weighing:
         neurons = aligned.neurons()
         inheritance = measure_inheritance(aligned, neurons)
         residual = measure_residual(aligned, neurons)
-        decision = decide_related(identity, residual, inheritance, bool(_one_sided(aligned)))
+        decision = decide_related(identity, residual, inheritance, bool(_one_sided(aligned)), self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)
         return WeightsClaim(
             decision.verdict,
@@ -162,30 +166,39 @@ class _Weighing:
     def _unrelated(
         self, aligned: Alignment, findings: list[Finding], power: Power | None, common: dict[str, Any]
     ) -> WeightsClaim:
-        """Nothing fired: independent if that would have been seen, on this draw and on one keyed by both digests."""
+        """Nothing fired: independent if inheritance would have been seen, on two draws."""
+        doubt = self._doubt(aligned, findings, power) or self._doubt_on_second_draw()
+        if doubt is not None:
+            return WeightsClaim("undetermined", doubt, **common)
+        return WeightsClaim(
+            "independent",
+            f"no test fires, and inheritance of {STATED_SHARE:.0%} of the neurons at cosine {STATED_COSINE:g} was "
+            "found in every planted draw, labels kept or relabelled",
+            **common,
+        )
+
+    def _doubt(self, aligned: Alignment, findings: list[Finding], power: Power | None) -> str | None:
+        """Why silence of the tests is not yet an exoneration; None if it is."""
         if power is None:
             reasons = "; ".join(dict.fromkeys(finding.reason for finding in findings if finding.reason))
-            return WeightsClaim("undetermined", f"no test could be computed: {reasons}", **common)
+            return f"no test could be computed: {reasons}"
         missing = _unreadable(aligned)
         if missing:
-            return WeightsClaim("undetermined", f"part of the weights could not be tested: {missing[0]}", **common)
-        if not sufficient(power):
-            return WeightsClaim("undetermined", _too_weak(power, self._complete), **common)
+            return f"part of the weights could not be tested: {missing[0]}"
+        return None if sufficient(power) else _too_weak(power, self._complete)
+
+    def _doubt_on_second_draw(self) -> str | None:
+        """The same on a draw keyed by both digests, which nobody could have prepared for."""
         second = self._align(self._second_key())
         if isinstance(second, Unaligned):
-            return WeightsClaim("undetermined", f"not aligned on the second draw: {second.reason}", **common)
+            return f"not aligned on the second draw: {second.reason}"
         pair, again = self._test(second, "testing a second draw")
         log10_p = corrected(again, self.references)
         if log10_p is None or log10_p <= FIRES_AT:
-            return WeightsClaim("undetermined", "the fixed draw and the second draw disagree; read in full", **common)
+            return "the fixed draw and the second draw disagree; read in full"
         if not sufficient(self._power(pair, again, curves=False)):
-            return WeightsClaim("undetermined", "the second draw has too little power for an exoneration", **common)
-        return WeightsClaim(
-            "independent",
-            f"no test fires, and inheritance of {power.stated_share:.0%} of the neurons at cosine "
-            f"{power.stated_cosine:g} was found in every planted draw, labels kept or relabelled",
-            **common,
-        )
+            return "the second draw has too little power for an exoneration"
+        return None
 
     def _second_key(self) -> str:
         digests = sorted(str(side.side.sample_digest) for side in (self.mine, self.yours))
@@ -194,10 +207,6 @@ class _Weighing:
 
 def _silent(_doing: str, _done: float) -> None:
     return None
-
-
-def _with_bytes(side: Prepared) -> Any:
-    return msgspec.structs.replace(side.side, bytes_read=min(side.store.bytes_read, side.store.nbytes))
 
 
 def _retention(inheritance: Inheritance) -> dict[str, Retention]:

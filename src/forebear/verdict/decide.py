@@ -63,7 +63,9 @@ def level_of_one_test(findings: Sequence[Finding], references: int = 1) -> float
     return FIRES_AT - log10(max(tests, 1) * references)
 
 
-def decide_related(identity: Identity, residual: Residual, inheritance: Inheritance, one_sided: bool) -> Decision:
+def decide_related(
+    identity: Identity, residual: Residual, inheritance: Inheritance, one_sided: bool, complete: bool
+) -> Decision:
     """Verdict of a pair that fired, or whose values are equal.
 
     Args:
@@ -71,13 +73,10 @@ def decide_related(identity: Identity, residual: Residual, inheritance: Inherita
         residual: differences.
         inheritance: retention both ways.
         one_sided: a part exists in one model only, so equality of the rest is not sameness.
+        complete: every byte of both was read.
     """
     if identity.everything and not one_sided:
-        return Decision(
-            "same",
-            "all values compared are equal once undone what is free",
-            direction_reason="equal values carry no direction",
-        )
+        return _equal(inheritance, complete)
     if residual.noise is not None:
         return _noised(bool(residual.noise_on_model))
     found = inheritance.containment
@@ -93,6 +92,20 @@ def decide_related(identity: Identity, residual: Residual, inheritance: Inherita
     if min(found.bulk_rise) >= BULK_OUTLASTS_TOP:
         return _shared_start(found)
     return _by_containment(found, bool(identity.equal))
+
+
+def _equal(inheritance: Inheritance, complete: bool) -> Decision:
+    """Same; derived where relabelled neurons were only sampled, since a sample pairs some of them by chance only."""
+    no_direction = "equal values carry no direction"
+    relabelled = any(not found.identity for found in inheritance.neurons.values())
+    if relabelled and not complete:
+        return Decision(
+            "derived",
+            "all values read are equal once neurons are put back in order; a sample cannot show that all are "
+            "(--full reads every byte)",
+            direction_reason=no_direction,
+        )
+    return Decision("same", "all values compared are equal once undone what is free", direction_reason=no_direction)
 
 
 def _without_curves(frozen: bool) -> Decision:

@@ -9,9 +9,10 @@ import numpy as np
 
 from forebear.alignment.sampled import Ffn, Missing
 from forebear.evidence.weights.assumptions import EXCHANGEABLE, FAIR_COINS, neuron_features
-from forebear.evidence.weights.invariants import RELABELLED, split_coordinates
+from forebear.evidence.weights.invariants import split_coordinates
 from forebear.evidence.weights.labels import LABELS_KEPT
 from forebear.evidence.weights.pair import Pair
+from forebear.evidence.weights.signs import RELABELLED
 from forebear.statistics.arrays import Floats, unit_rows
 from forebear.statistics.planting import (
     DRAWS,
@@ -69,9 +70,7 @@ def _labels_kept(pair: Pair, level: float, curves: bool) -> ClassPower:
     found = _ffns(pair, _MOST_LABEL_BLOCKS)
     if refused is not None or not found:
         return ClassPower(reason=refused or "no FFN could be read on both sides")
-    rows = [
-        LabelRows(*(neuron_features(side)[: _MOST_LABEL_ROWS] for side in sides)) for sides in found
-    ]
+    rows = [LabelRows(*(neuron_features(side)[:_MOST_LABEL_ROWS] for side in sides)) for sides in found]
     planted = PlantedLabels(rows, level, pair.layers_share_labels, pair.alignment.rng("power labels"))
     return _measured("t1.neurons", planted.detected, curves)
 
@@ -114,7 +113,9 @@ def _gated(sides: tuple[Ffn, Ffn]) -> GatedRows | None:
     mine, yours = sides
     if mine.gate is None or yours.gate is None:
         return None
-    return GatedRows(*((_unit(side.gate), _unit(side.up), _unit(side.down)) for side in (mine, yours) if side.gate is not None))
+    return GatedRows(
+        *((_unit(side.gate), _unit(side.up), _unit(side.down)) for side in (mine, yours) if side.gate is not None)
+    )
 
 
 def _unit(rows: Floats) -> Floats:
@@ -128,9 +129,7 @@ def _products(pair: Pair, mine: Ffn, yours: Ffn) -> ProductRows:
     return ProductRows(_split(mine, labels, columns), _split(yours, labels, columns))
 
 
-def _split(
-    ffn: Ffn, labels: np.ndarray, columns: np.ndarray
-) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+def _split(ffn: Ffn, labels: np.ndarray, columns: np.ndarray) -> tuple[Floats, Floats, Floats | None, Floats | None]:
     reading, writing = ffn.up[:_MOST_ROWS], ffn.down[:_MOST_ROWS]
     scaled = [
         (side / np.where((norm := np.linalg.norm(side, axis=1, keepdims=True)) > 0, norm, 1.0))

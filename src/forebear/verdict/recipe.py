@@ -18,7 +18,11 @@ Step = dict[str, Any]
 
 
 def recipe_of(
-    alignment: Alignment, identity: Identity, residual: Residual, neurons: dict[Place, NeuronMap], files: tuple[int, int]
+    alignment: Alignment,
+    identity: Identity,
+    residual: Residual,
+    neurons: dict[Place, NeuronMap],
+    files: tuple[int, int],
 ) -> list[Step]:
     """Recipe of a model that was found to descend from, or share weights with, the reference.
 

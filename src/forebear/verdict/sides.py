@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,22 +24,47 @@ Source = str | Path | Model
 
 
 @dataclass(frozen=True)
+class Settings:
+    """What a comparison was asked to do.
+
+    Attributes:
+        budget: bytes of tensor data read per model.
+        full: read every byte, whatever the budget.
+        seed: keys which rows are drawn.
+        references: how many references the model is held against; p-values are corrected for them.
+    """
+
+    budget: int
+    full: bool
+    seed: int
+    references: int
+
+
+@dataclass(frozen=True)
 class Prepared:
     """One side of a comparison.
 
     Attributes:
-        model: what was opened.
         store: its tensors.
         anatomy: what they are.
         side: how the result describes it.
         complete: every byte fits the budget (or was asked for).
+        draw_budget: bytes one draw may read.
     """
 
-    model: Model
     store: Checkpoint
     anatomy: Anatomy
     side: Side
     complete: bool
+    draw_budget: int
+
+    def after_reading(self, keys: Sequence[str]) -> Side:
+        """The description, with the distinct bytes read by the draws of these keys."""
+        if self.complete:
+            return msgspec.structs.replace(self.side, bytes_read=self.store.nbytes)
+        planner = Planner(self.store, self.anatomy)
+        draws = [drawn_rows(self.store, self.anatomy, planner.plan(key, self.draw_budget)) for key in keys]
+        return msgspec.structs.replace(self.side, bytes_read=distinct_bytes(self.store, draws))
 
 
 def opened(source: Source) -> Model:
@@ -47,16 +72,23 @@ def opened(source: Source) -> Model:
     return source if isinstance(source, Model) else open_model(source)
 
 
-def draw_budget(store: Checkpoint, budget: int, full: bool) -> int:
-    """Bytes one draw may read: everything where it fits, else half, so that a second draw fits too."""
-    return store.nbytes if full or store.nbytes <= budget else budget // 2
+def draw_budget(store: Checkpoint, planner: Planner, budget: int, *, full: bool) -> int:
+    """Bytes one draw may read: half the budget, so that a second draw fits too, unless the largest draw fits as it is.
+
+    The largest draw is bounded by the counts in `forebear.alignment.draw`, so two of them share most of their rows.
+    """
+    if full or planner.bytes_of(planner.at_scale("", 1.0)) <= budget:
+        return store.nbytes
+    return budget // 2
 
 
-def prepare(model: Model, store: Checkpoint, budget: int, full: bool, seed: int, progress: Progress) -> Prepared:
+def prepare(model: Model, store: Checkpoint, settings: Settings, progress: Progress) -> Prepared:
     """Recognise a model's tensors and take its digests."""
     anatomy = recognise(store, model.documents.config)
-    complete = full or store.nbytes <= budget
-    fixed = Planner(store, anatomy).plan(fixed_key(seed), draw_budget(store, budget, full))
+    complete = settings.full or store.nbytes <= settings.budget
+    planner = Planner(store, anatomy)
+    allowed = draw_budget(store, planner, settings.budget, full=settings.full)
+    fixed = planner.plan(fixed_key(settings.seed), allowed)
     progress(f"reading {model.source}", 0.0)
     whole = digest(store, lambda done, total: progress(f"reading {model.source}", done / total)) if complete else None
     side = Side(
@@ -71,7 +103,7 @@ def prepare(model: Model, store: Checkpoint, budget: int, full: bool, seed: int,
         geometry=msgspec.to_builtins(anatomy.geometry),
         oddities=oddities(model, anatomy),
     )
-    return Prepared(model, store, anatomy, side, complete)
+    return Prepared(store, anatomy, side, complete, allowed)
 
 
 def fixed_key(seed: int) -> str:
@@ -100,6 +132,20 @@ def drawn_rows(store: Checkpoint, anatomy: Anatomy, draw: Draw) -> dict[str, Row
         if len(view.shape) == 1:
             rows.setdefault(view.tensor, None)
     return {name: None if found is None else np.unique(np.concatenate(found)) for name, found in rows.items()}
+
+
+def distinct_bytes(store: Checkpoint, draws: Sequence[dict[str, Rows | None]]) -> int:
+    """Bytes of the rows that at least one draw reads."""
+    total = 0
+    for name in {name for draw in draws for name in draw}:
+        info = store.info(name)
+        rows = [draw[name] for draw in draws if name in draw]
+        if any(found is None for found in rows):
+            total += info.nbytes
+        else:
+            count = len(np.unique(np.concatenate([found for found in rows if found is not None])))
+            total += info.nbytes * count // max(info.matrix_shape[0], 1)
+    return total
 
 
 def storage(store: Checkpoint) -> dict[str, int]:

@@ -17,7 +17,7 @@ from math import sqrt
 
 import numpy as np
 
-from forebear.alignment.sampled import Ffn, Place, Sampled
+from forebear.alignment.sampled import Ffn, Place, Sampled, Values
 from forebear.evidence.finding import Assumption
 from forebear.statistics.arrays import Floats, row_cosines, unit_rows
 from forebear.statistics.labels import Block
@@ -25,6 +25,7 @@ from forebear.statistics.signs import fair_coin_z
 
 EXCHANGEABLE = "neurons are exchangeable"
 INDEPENDENT_LAYERS = "layers are labelled independently"
+INDEPENDENT_HEADS = "heads are labelled independently"
 FAIR_COINS = "signs of gate and up are fair coins"
 
 LEVEL_Z = 5.0
@@ -43,6 +44,7 @@ class SelfChecks:
 
     exchangeable: Assumption
     independent_layers: Assumption
+    independent_heads: Assumption
     fair_coins: Assumption
 
     @property
@@ -50,9 +52,14 @@ class SelfChecks:
         """The same labels recur from layer to layer or expert to expert."""
         return not self.independent_layers.holds
 
+    @property
+    def repeats_heads(self) -> bool:
+        """The same labels recur from head to head or, in value dimensions, from layer to layer."""
+        return not self.independent_heads.holds
+
     def all(self) -> list[Assumption]:
         """Every check."""
-        return [self.exchangeable, self.independent_layers, self.fair_coins]
+        return [self.exchangeable, self.independent_layers, self.independent_heads, self.fair_coins]
 
 
 def neuron_features(ffn: Ffn) -> Floats:
@@ -64,7 +71,7 @@ def check_alone(model: Sampled) -> SelfChecks:
     """Run every check on one model's drawn rows."""
     found = {place: model.ffn(place) for place in model.places()}
     ffns = {place: ffn for place, ffn in found.items() if isinstance(ffn, Ffn)}
-    return SelfChecks(_exchangeable(ffns), _independent_layers(ffns), _fair_coins(ffns))
+    return SelfChecks(_exchangeable(ffns), _independent_layers(ffns), _independent_heads(model), _fair_coins(ffns))
 
 
 def _exchangeable(ffns: dict[Place, Ffn]) -> Assumption:
@@ -142,6 +149,23 @@ def _own_z(first: Ffn, second: Ffn) -> float | None:
     return Block.of(neuron_features(first)[mine], neuron_features(second)[yours]).z
 
 
+def _independent_heads(model: Sampled) -> Assumption:
+    """Neighbouring heads of a layer, and equal heads of neighbouring layers, against each other."""
+    found = [model.values(layer) for layer in range(model.anatomy.geometry.layers)]
+    rows = [unit_rows(head) for values in found if isinstance(values, Values) for head in values.value]
+    heads = next((len(values.value) for values in found if isinstance(values, Values)), 1)
+    pairs = [(first, second) for step in {1, heads} for first, second in zip(rows, rows[step:], strict=False)]
+    scores = [
+        z for first, second in pairs if first.shape == second.shape and (z := Block.of(first, second).z) is not None
+    ]
+    worst = max((abs(score) for score in scores), default=0.0)
+    return Assumption(
+        INDEPENDENT_HEADS,
+        worst <= LEVEL_Z,
+        f"largest |z| of value dimensions of own heads against each other {worst:.1f} (at most {LEVEL_Z:g})",
+    )
+
+
 def _fair_coins(ffns: dict[Place, Ffn]) -> Assumption:
     signs = [row_cosines(ffn.gate, ffn.up) for ffn in ffns.values() if ffn.gate is not None]
     z = fair_coin_z(np.concatenate(signs)) if signs else None
@@ -150,4 +174,3 @@ def _fair_coins(ffns: dict[Place, Ffn]) -> Assumption:
     return Assumption(
         FAIR_COINS, abs(z) <= LEVEL_Z, f"z of positive signs between gate and up rows {z:.1f} (at most {LEVEL_Z:g})"
     )
-

@@ -146,7 +146,8 @@ def _pairing(part: Part, neurons: dict[Place, NeuronMap]) -> NeuronMap | None:
 def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """Pairs closer than chance, in one order, flips undone."""
     near = pairing.near
-    rows, columns, signs = pairing.model[near], pairing.reference[near], pairing.flipped[near]
+    rows, columns = pairing.model[near], pairing.reference[near]
+    signs = pairing.flipped[near].astype(np.float32)
     if part.role in _NEURON_COLUMNS:
         return first[:, rows] * signs, second[:, columns]
     if part.role not in _FLIPPED:

@@ -129,9 +129,7 @@ def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> It
 def _paired_ffn(place: Place, pairing: NeuronMap, mine: Ffn, yours: Ffn) -> Iterator[PairedMatrix]:
     shared = place.shared
     signs = pairing.flipped[:, None]
-    up, down, gate = (
-        (Role.SHARED_UP, Role.SHARED_DOWN, Role.SHARED_GATE) if shared else (Role.UP, Role.DOWN, Role.GATE)
-    )
+    up, down, gate = (Role.SHARED_UP, Role.SHARED_DOWN, Role.SHARED_GATE) if shared else (Role.UP, Role.DOWN, Role.GATE)
     for role, first, second in ((up, mine.up, yours.up), (down, mine.down, yours.down)):
         yield PairedMatrix(
             Part(role, place.layer, place.expert), first[pairing.model] * signs, second[pairing.reference]

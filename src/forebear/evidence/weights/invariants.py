@@ -86,9 +86,7 @@ def value_features(alignment: Alignment, values: Values) -> Floats | None:
     return _features(alignment, values.read, values.written, reading, output.reshape(reading.shape[0], -1))
 
 
-def _features(
-    alignment: Alignment, read: Index, written: Index, reading: Floats, writing: Floats
-) -> Floats | None:
+def _features(alignment: Alignment, read: Index, written: Index, reading: Floats, writing: Floats) -> Floats | None:
     """Rows for the label half: the block's product between it and the column half, both ways where both are read."""
     if read.size != reading.shape[1]:
         return None

@@ -16,7 +16,12 @@ from forebear.alignment.sampled import Missing, Values
 from forebear.anatomy.parts import Part, Role
 from forebear.evidence.finding import Assumption, Finding
 from forebear.evidence.registry import test
-from forebear.evidence.weights.assumptions import EXCHANGEABLE, INDEPENDENT_LAYERS, neuron_features
+from forebear.evidence.weights.assumptions import (
+    EXCHANGEABLE,
+    INDEPENDENT_HEADS,
+    INDEPENDENT_LAYERS,
+    neuron_features,
+)
 from forebear.evidence.weights.pair import Pair
 from forebear.statistics.arrays import Floats, unit_rows
 from forebear.statistics.labels import Block, LabelAgreement, label_agreement
@@ -32,8 +37,8 @@ def neuron_labels(pair: Pair) -> Finding:
     refused = pair.broken(check for check in assumptions if check.name.startswith(EXCHANGEABLE))
     if refused is not None:
         return Finding("t1.neurons", title, reason=refused, answers=LABELS_KEPT, assumptions=assumptions)
-    blocks, reasons = neuron_blocks(pair.alignment)
-    return _finding("t1.neurons", title, pair, blocks, reasons, assumptions)
+    found = neuron_blocks(pair.alignment)
+    return _finding("t1.neurons", title, pair, found, assumptions=assumptions, dependent=pair.layers_share_labels)
 
 
 @test(strand="weights", needs=Pair, order=11)
@@ -49,7 +54,10 @@ def value_labels(pair: Pair) -> Finding:
             reasons.append(found.reason)
         else:
             blocks[layer] = value_blocks(*found)
-    return _finding("t1.values", title, pair, blocks, reasons, pair.assumptions(INDEPENDENT_LAYERS))
+    assumptions = pair.assumptions(INDEPENDENT_HEADS)
+    return _finding(
+        "t1.values", title, pair, (blocks, reasons), assumptions=assumptions, dependent=pair.heads_share_labels
+    )
 
 
 @test(strand="weights", needs=Pair, order=12)
@@ -93,9 +101,7 @@ def neuron_blocks(alignment: Alignment) -> tuple[dict[int, list[Block]], list[st
 
 def value_blocks(mine: Values, yours: Values) -> list[Block]:
     """One block a key/value head."""
-    return [
-        Block.of(_value_features(mine, head), _value_features(yours, head)) for head in range(mine.value.shape[0])
-    ]
+    return [Block.of(_value_features(mine, head), _value_features(yours, head)) for head in range(mine.value.shape[0])]
 
 
 def _value_features(values: Values, head: int) -> Floats:
@@ -104,19 +110,21 @@ def _value_features(values: Values, head: int) -> Floats:
 
 
 def combine_layers(
-    blocks: dict[int, list[Block]], pair: Pair, purpose: str
+    blocks: dict[int, list[Block]], dependent: bool, rng: np.random.Generator
 ) -> tuple[LabelAgreement, float] | None:
     """Agreement over all layers and its log10 p.
 
-    Layers count as independent evidence only if at least one side labels them independently; otherwise the most
-    telling block is taken, at Bonferroni's price, which holds under any dependence.
+    Args:
+        blocks: blocks by layer.
+        dependent: neither side labels its blocks independently; then the most telling block is taken, at
+            Bonferroni's price, which holds under any dependence.
+        rng: random numbers of the test.
     """
-    rng = pair.alignment.rng(purpose)
     everything = [block for layer in sorted(blocks) for block in blocks[layer]]
     agreement = label_agreement(everything, rng) if everything else None
     if agreement is None:
         return None
-    if not pair.layers_share_labels:
+    if not dependent:
         return agreement, agreement.log10_p
     single = [found.log10_p for block in everything if (found := label_agreement([block], rng)) is not None]
     return agreement, min(0.0, min(single) + log10(len(single)))
@@ -126,11 +134,13 @@ def _finding(
     name: str,
     title: str,
     pair: Pair,
-    blocks: dict[int, list[Block]],
-    reasons: Sequence[str],
+    found: tuple[dict[int, list[Block]], list[str]],
+    *,
     assumptions: list[Assumption],
+    dependent: bool,
 ) -> Finding:
-    combined = combine_layers(blocks, pair, name)
+    blocks, reasons = found
+    combined = combine_layers(blocks, dependent, pair.alignment.rng(name))
     if combined is None:
         return Finding(name, title, reason=_why(reasons), answers=LABELS_KEPT, assumptions=assumptions)
     agreement, log10_p = combined

@@ -28,6 +28,11 @@ class Pair:
         """Both models repeat their labels from layer to layer, so layers are not independent evidence."""
         return self.model.repeats_labels and self.reference.repeats_labels
 
+    @property
+    def heads_share_labels(self) -> bool:
+        """Both models repeat value labels from head to head, so heads are not independent evidence."""
+        return self.model.repeats_heads and self.reference.repeats_heads
+
     def assumptions(self, *names: str) -> list[Assumption]:
         """The named checks of both sides."""
         return [

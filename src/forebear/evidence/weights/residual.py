@@ -14,7 +14,7 @@ from forebear.evidence.weights.identity import StoredPair, stored_pairs
 from forebear.statistics.arrays import Floats
 
 NOISE_SPREAD = 0.05
-"""Largest coefficient of variation of sigma over tensors that still reads as noise of one scalar.
+"""Largest spread of sigma over tensors, relative to its median, that still reads as noise of one scalar.
 
 Trained differences of the zoo vary by 0.1 and more; `python -m benchmarks.accuracy positives` prints both."""
 
@@ -23,6 +23,7 @@ NOISE_EDGE = 1.1
 """Largest median ratio of the top singular value to the Marchenko-Pastur edge that still reads as noise."""
 
 _MOST_ROWS = 256
+_MAD_TO_DEVIATION = 1.4826
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ class Residual:
         edge = float(np.median([one.edge for one in self.tensors]))
         if kurtosis > NOISE_KURTOSIS or edge > NOISE_EDGE:
             return None
-        for name, values in (("sigma", [t.sigma for t in self.tensors]), ("relative", [t.relative for t in self.tensors])):
-            if float(np.std(values)) <= NOISE_SPREAD * float(np.mean(values)):
-                return {"sigma" if name == "sigma" else "relative_sigma": float(np.mean(values)), "edge_ratio": edge}
+        absolute = [one.sigma for one in self.tensors]
+        relative = [one.relative for one in self.tensors]
+        for name, values in (("sigma", absolute), ("relative_sigma", relative)):
+            middle = float(np.median(values))
+            if float(np.median(np.abs(np.asarray(values) - middle))) * _MAD_TO_DEVIATION <= NOISE_SPREAD * middle:
+                return {name: middle, "edge_ratio": edge}
         return None
 
     @property
@@ -95,7 +99,7 @@ def measure_residual(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> R
 
 
 def _one(pair: StoredPair) -> TensorResidual | None:
-    mine, yours = (side[:_MOST_ROWS].astype(np.float64) for side in (pair.model, pair.reference))
+    mine, yours = (side.astype(np.float64) for side in (pair.model, pair.reference))
     difference = mine - yours
     sigma, base = float(difference.std()), float(yours.std())
     if not np.isfinite(difference).all() or sigma == 0.0 or base == 0.0:
@@ -106,7 +110,7 @@ def _one(pair: StoredPair) -> TensorResidual | None:
         sigma=sigma,
         relative=sigma / base,
         kurtosis=float(np.mean(((difference - difference.mean()) / sigma) ** 4)) - 3.0,
-        edge=_edge_ratio(difference, sigma),
+        edge=_edge_ratio(difference[:_MOST_ROWS], sigma),
         with_reference=float((difference * yours).sum()) / energy,
         with_model=float((difference * mine).sum()) / energy,
     )
@@ -115,4 +119,4 @@ def _one(pair: StoredPair) -> TensorResidual | None:
 def _edge_ratio(difference: Floats, sigma: float) -> float:
     rows, columns = difference.shape
     top = float(np.linalg.norm(difference, 2))
-    return top / (sigma * (rows**0.5 + columns**0.5))
+    return top / (sigma * float(np.sqrt(rows) + np.sqrt(columns)))
