@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _build(options: argparse.Namespace) -> None:
     try:
-        from forebear.zoo.build import build
+        from forebear.zoo.build import build  # noqa: PLC0415 - the list needs no torch
     except ModuleNotFoundError as error:
         raise UsageError(f"the zoo's libraries are missing ({error.name})", remedy=_REMEDY) from None
     done = build(options.zoo, options.workers)

@@ -125,9 +125,10 @@ def _all() -> tuple[Recipe, ...]:
     )
     of_g01 = _children("gated", "g01", ("finetuned", "continued", "sibling", "same-start-other-data"))
     of_p00 = _children("plain", "p00", ("finetuned", "continued", "frozen", "same-start-other-data"))
+    of_p01 = _children("plain", "p01", ("continued",))
     # In the order of building: what most tests lean on comes first.
     first = (*gated[:2], *plain[:2], *of_g00[:2], *of_p00[:2])
-    return (*first, *gated[2:4], *of_g00[2:], *of_g01, *of_p00[2:], *gated[4:], *plain[2:])
+    return (*first, *gated[2:4], *of_g00[2:], *of_g01, *of_p00[2:], *gated[4:], *plain[2:], *of_p01)
 
 
 RECIPES: tuple[Recipe, ...] = _all()
