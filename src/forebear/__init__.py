@@ -54,7 +54,7 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'forebear' has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415 - loaded when first used
+    from importlib import import_module  # loaded when first used
 
     module, attribute = _HOMES[name]
     return getattr(import_module(module), attribute)

@@ -23,9 +23,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code: 0 done; 2 usage or refused input; 3 ``--fail-on`` met, or a replay that differs; 4 source
         unreachable; 130 interrupted; 141 the reader of a pipe went away. Our own bugs are not caught: traceback, 1.
     """
-    from typer import Abort, TyperException  # noqa: PLC0415 - keeps `import forebear.cli` free of it
+    from typer import Abort, TyperException  # keeps `import forebear.cli` free of it
 
-    from forebear.cli.app import app  # noqa: PLC0415 - as above
+    from forebear.cli.app import app  # as above
 
     try:
         code = app(args=arguments, prog_name="forebear", standalone_mode=False)
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _refuse(line: str, code: int) -> int:
-    from forebear.report.plain import visible  # noqa: PLC0415 - only where there is something to say
+    from forebear.report.plain import visible  # only where there is something to say
 
     print(f"forebear: {visible(line)}", file=sys.stderr)
     return code

@@ -30,7 +30,7 @@ def forebear(
 ) -> None:
     """Find out which model a model descends from, and say so only as strongly as the evidence allows."""
     if version:
-        from forebear import __version__  # noqa: PLC0415
+        from forebear import __version__
 
         typer.echo(f"forebear {__version__}")
         raise typer.Exit
@@ -70,7 +70,7 @@ def compare(
     Prints the verdict (same, derived, related, shared start, independent, undetermined), how sure it is and what
     limits it.
     """
-    from forebear.cli import comparing  # noqa: PLC0415
+    from forebear.cli import comparing
 
     request = comparing.Request(model, tuple(references), parse_bytes(budget), full, seed)
     raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on)))
@@ -79,7 +79,7 @@ def compare(
 @app.command()
 def inspect(model: ModelSource, as_json: Json = False) -> None:
     """Show what a model is made of: family, sizes, roles, storage, and what was not recognised."""
-    from forebear.cli import inspecting  # noqa: PLC0415
+    from forebear.cli import inspecting
 
     inspecting.run(model, as_json)
 
@@ -95,7 +95,7 @@ def replay(
 
     Exits with 0 when every figure repeats and with 3 when something differs.
     """
-    from forebear.cli import replaying  # noqa: PLC0415
+    from forebear.cli import replaying
 
     raise typer.Exit(replaying.run(result, as_json))
 
@@ -106,7 +106,7 @@ def schema(
     as_json: Annotated[bool, typer.Option("--json", help="A schema is always JSON; accepted for symmetry.")] = True,
 ) -> None:
     """Print the JSON Schema of a result."""
-    from forebear.report import json  # noqa: PLC0415
+    from forebear.report import json
 
     typer.echo(json.dumps(json.schema(name.value)), nl=False)
 
@@ -119,6 +119,6 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Re-enact two published disputes on tiny models that come with Forebear."""
-    from forebear.cli import demonstrating  # noqa: PLC0415
+    from forebear.cli import demonstrating
 
     demonstrating.run(output, as_json)

@@ -32,7 +32,7 @@ def run(request: Request, as_json: bool, html: Path | None, fail_on: Collection[
         check_writable(html)
     result = call(request)
     if html is not None:
-        from forebear.report.html import write  # noqa: PLC0415 - jinja2 only where a page is asked for
+        from forebear.report.html import write  # jinja2 only where a page is asked for
 
         write(result, html)
     if as_json:
@@ -46,7 +46,7 @@ def run(request: Request, as_json: bool, html: Path | None, fail_on: Collection[
 
 def call(request: Request) -> Comparison | Ranking:
     """Carry the request out: one reference gives a comparison, several a ranking."""
-    import forebear  # noqa: PLC0415 - loads numpy
+    import forebear  # loads numpy
 
     with progress() as report:
         if len(request.references) == 1:

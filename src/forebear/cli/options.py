@@ -42,7 +42,7 @@ def parse_verdicts(text: str) -> frozenset[str]:
     Raises:
         UsageError: a word that is no verdict.
     """
-    from forebear.verdict.comparison import VERDICTS  # noqa: PLC0415 - imports msgspec, which help does without
+    from forebear.verdict.comparison import VERDICTS  # imports msgspec, which help does without
 
     words = [" ".join(word.replace("-", " ").split()) for word in text.split(",")] if text.strip() else []
     for word in words:

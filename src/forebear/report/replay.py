@@ -77,7 +77,7 @@ def contrast(recorded: dict[str, Any], replayed: dict[str, Any]) -> Replay:
 
 
 def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ranking:
-    import forebear  # noqa: PLC0415 - compare and rank are loaded when first used
+    import forebear  # compare and rank are loaded when first used
 
     if isinstance(recorded, Comparison):
         settings = _settings(recorded, path)
