@@ -134,7 +134,7 @@ class PlantedSigns:
         self.dependent = dependent
         self.rng = rng
         self._blocks = [
-            tuple((mine @ mine.T, mine @ yours.T) for mine, yours in zip(rows.first, rows.second, strict=True))
+            tuple((mine @ mine.T, yours @ mine.T) for mine, yours in zip(rows.first, rows.second, strict=True))
             for rows in blocks
         ]
 
@@ -153,22 +153,27 @@ class PlantedSigns:
         return coin_log10_p(sum(t for t, _ in sums), sum(s for _, s in sums)) <= self.level
 
     def _coins(self, block: tuple[tuple[Floats, Floats], ...], share: float, cosine: float) -> Floats:
-        """Coins of one FFN whose second side had its signs drawn anew and neurons of the first planted."""
-        size = min(block[0][1].shape)
+        """Coins of one FFN whose second side had its signs drawn anew and neurons of the first planted.
+
+        Rows of the squares are the second side's neurons, so that planting writes whole rows; up and down are made
+        only where gates matched.
+        """
+        size = block[0][1].shape[0]
         count = round(share * size)
-        source = self.rng.permutation(block[0][0].shape[0])[:count]
-        target = self.rng.permutation(block[0][1].shape[1])[:count]
-        rest = sqrt(1.0 - cosine**2)
-        flips = self.rng.choice(np.array([-1.0, 1.0], dtype=np.float32), size=block[0][1].shape[1])
-        planted = []
-        for index, (own, cross) in enumerate(block):
-            mixed = cross * flips if index else cross.copy()
-            mixed[:, target] = cosine * own[:, source] + rest * mixed[:, target]
-            planted.append(mixed)
-        gate, up, down = planted
+        source = np.full(size, -1)
+        source[self.rng.permutation(size)[:count]] = self.rng.permutation(size)[:count]
+        target = np.flatnonzero(source >= 0)
+        rest = np.float32(sqrt(1.0 - cosine**2))
+        gate = block[0][1].copy()
+        gate[target] = np.float32(cosine) * block[0][0][source[target]] + rest * gate[target]
         rows, columns = mutual_nearest(gate)
-        weight = np.square(np.maximum(gate[rows, columns], 0.0))
-        return weight * (up[rows, columns] + down[rows, columns])
+        planted = source[rows] >= 0
+        flips = np.where(self.rng.integers(0, 2, size=rows.size), np.float32(-1.0), np.float32(1.0))
+        coins = np.zeros(rows.size, dtype=np.float32)
+        for own, cross in block[1:]:
+            strange = flips * cross[rows, columns]
+            coins += np.where(planted, cosine * own[source[rows], columns] + rest * strange, strange)
+        return np.square(np.maximum(gate[rows, columns], 0.0)) * coins
 
 
 @dataclass(frozen=True)

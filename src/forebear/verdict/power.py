@@ -40,7 +40,7 @@ _UNTESTED = {
     EVERYTHING: "no exact test exists once neurons, signs and residual stream are all changed at random",
 }
 _MOST_LABEL_BLOCKS, _MOST_LABEL_ROWS = 12, 256
-_MOST_BLOCKS, _MOST_ROWS, _MOST_COORDINATES = 4, 192, 128
+_MOST_BLOCKS, _MOST_ROWS, _MOST_COORDINATES = 3, 128, 128
 
 
 def measure_power(pair: Pair, level: float, curves: bool) -> Power:
