@@ -83,9 +83,9 @@ class PlantedLabels:
             best = [
                 min(coin_log10_p(t, s) for t, s in zip(sums[:, d], squares[:, d], strict=True)) for d in range(DRAWS)
             ]
-            return sum(log10_p + price <= self.level for log10_p in best)
+            return int(sum(log10_p + price <= self.level for log10_p in best))
         together = zip(sums.sum(axis=0), squares.sum(axis=0), strict=True)
-        return sum(coin_log10_p(total, square) <= self.level for total, square in together)
+        return int(sum(coin_log10_p(total, square) <= self.level for total, square in together))
 
     def _coins(self, own: Floats, cross: Floats, scale: float, share: float) -> tuple[Floats, Floats, Floats]:
         """Swap coins of all draws in three parts: of rows not planted, of planted rows and of what they replaced."""
