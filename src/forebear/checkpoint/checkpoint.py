@@ -19,7 +19,7 @@ from forebear.checkpoint.strict_json import quoted
 from forebear.errors import CheckpointError
 
 CHUNK_BYTES = 8 * 2**20
-_RESIDENT_BYTES = 64 * 2**20  # mapped pages kept before they are handed back to the system
+_RESIDENT_BYTES = 16 * 2**20  # mapped pages kept before they are handed back to the system
 _PAGE = mmap.PAGESIZE
 
 
@@ -46,16 +46,30 @@ class Shard:
         """Stored bytes of some rows of a tensor that is not empty, ``(rows, bytes per row)``, copied."""
         count, _ = info.matrix_shape
         row_bytes = info.nbytes // count
-        mapping = self._mapped()
-        table = np.frombuffer(mapping, dtype=np.uint8, count=info.nbytes, offset=offset).reshape(count, row_bytes)
         if isinstance(rows, slice):
             first, last, _ = rows.indices(count)
-            self._prefetch(mapping, offset + first * row_bytes, (last - first) * row_bytes)
-            found = table[rows].copy()
-        else:
-            found = np.take(table, rows, axis=0)
+            raw = self.span(offset + first * row_bytes, (last - first) * row_bytes)
+            return np.frombuffer(raw, dtype=np.uint8).reshape(last - first, row_bytes)
+        if hasattr(os, "preadv"):
+            return self._scattered(offset, row_bytes, rows)
+        mapping = self._mapped()
+        table = np.frombuffer(mapping, dtype=np.uint8, count=info.nbytes, offset=offset).reshape(count, row_bytes)
+        found: Bytes = np.take(table, rows, axis=0)
         del table  # a mapping with a live view cannot be closed
-        self._release(mapping, len(found) * max(row_bytes, _PAGE) if not isinstance(rows, slice) else found.nbytes)
+        self._release(mapping, len(found) * max(row_bytes, _PAGE))
+        return found
+
+    def _scattered(self, offset: int, row_bytes: int, rows: Rows) -> Bytes:
+        """Rows far apart, in ascending order, by plain reads: touched through the mapping, each row would make the
+        system map many of its neighbours too."""
+        self._mapped()
+        found = np.empty((len(rows), row_bytes), dtype=np.uint8)
+        breaks = (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
+        with open_regular(self.path, self.shown) as file:
+            for start, stop in zip([0, *breaks], [*breaks, len(rows)], strict=True):
+                at = offset + int(rows[start]) * row_bytes
+                if os.preadv(file.fileno(), [found[start:stop].data], at) != (stop - start) * row_bytes:
+                    raise _changed(self.shown)
         return found
 
     def span(self, offset: int, length: int) -> bytes:
@@ -92,9 +106,7 @@ class Shard:
     def _require_unchanged(self, status: os.stat_result) -> None:
         # A file cut short under a mapping would kill the process, so this is asked before every read.
         if stamp_of(status) != self._stamp:
-            raise CheckpointError(
-                "the file changed while it was in use", where=self.shown, remedy="Let the download finish, run again"
-            )
+            raise _changed(self.shown)
 
     def _prefetch(self, mapping: mmap.mmap, offset: int, length: int) -> None:
         if length > _PAGE and hasattr(mmap, "MADV_WILLNEED"):
@@ -106,6 +118,12 @@ class Shard:
         if self._resident > _RESIDENT_BYTES and hasattr(mmap, "MADV_DONTNEED"):
             mapping.madvise(mmap.MADV_DONTNEED)
             self._resident = 0
+
+
+def _changed(shown: Path) -> CheckpointError:
+    return CheckpointError(
+        "the file changed while it was in use", where=shown, remedy="Let the download finish, run again"
+    )
 
 
 class Checkpoint:
