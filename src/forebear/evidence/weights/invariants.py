@@ -14,6 +14,7 @@ import numpy as np
 from forebear.alignment.align import Alignment
 from forebear.alignment.draw import Index
 from forebear.alignment.sampled import Ffn, Missing, Values
+from forebear.anatomy.parts import Role
 from forebear.evidence.finding import Finding
 from forebear.evidence.registry import test
 from forebear.evidence.weights.pair import Pair
@@ -62,6 +63,8 @@ def invariant_products(alignment: Alignment) -> tuple[dict[int, Floats], list[st
         values = alignment.values(layer)
         if isinstance(values, Missing):
             reasons.append(values.reason)
+        elif alignment.model.anatomy.find(Role.KV_A, layer) or alignment.reference.anatomy.find(Role.KV_A, layer):
+            reasons.append(f"layer {layer}: values read a compressed stream, which has labels of its own")
         else:
             _add(products, layer, *(value_features(alignment, side) for side in values))
     return products, reasons
