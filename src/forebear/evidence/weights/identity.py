@@ -21,7 +21,6 @@ from forebear.anatomy.reading import read_part
 
 Floats = NDArray[np.float32]
 
-_COARSE_FIRST = ("F8_E5M2", "F8_E4M3", "BF16", "F16", "F32", "F64")
 _ROUNDING: dict[str, np.dtype] = {
     "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
     "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
@@ -42,12 +41,14 @@ class StoredPair:
         part: which part.
         model, reference: values.
         types: storage types.
+        unpaired: an FFN was drawn whole, or not one pair found, and neurons without a partner were left out.
     """
 
     part: Part
     model: Floats
     reference: Floats
     types: tuple[str, str]
+    unpaired: bool = False
 
     @property
     def constant(self) -> bool:
@@ -56,11 +57,16 @@ class StoredPair:
 
     @property
     def equal(self) -> bool:
-        """Equal values after rounding both to the coarser of the two storage types."""
-        rounding = _ROUNDING.get(min(self.types, key=_fineness))
-        if rounding is None:
-            return bool(np.array_equal(self.model, self.reference))
-        return bool(np.array_equal(self.model.astype(rounding), self.reference.astype(rounding)))
+        """Equal values, or one side is the other cast to its storage type; no neuron without a partner."""
+        if self.unpaired:
+            return False
+        if np.array_equal(self.model, self.reference):
+            return True
+        mine, yours = (_ROUNDING.get(dtype, np.dtype(np.float32)) for dtype in self.types)
+        return bool(
+            np.array_equal(self.model, _cast(self.reference, mine))
+            or np.array_equal(_cast(self.model, yours), self.reference)
+        )
 
 
 @dataclass(frozen=True)
@@ -116,10 +122,12 @@ def stored_pairs(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Itera
         first, second = _stored(mine, part, view, alignment), _stored(yours, part, other, alignment)
         if first.shape != second.shape:
             continue
+        unpaired = False
         if pairing is not None and not pairing.identity:
+            unpaired = _leaves_out(part, pairing, view)
             first, second = _relabel(part, pairing, first, second)
         types = (mine.store.info(view.tensor).dtype, yours.store.info(other.tensor).dtype)
-        yield StoredPair(part, first, second, types)
+        yield StoredPair(part, first, second, types, unpaired)
 
 
 def _stored(side: Sampled, part: Part, view: View, alignment: Alignment) -> Floats:
@@ -143,6 +151,13 @@ def _pairing(part: Part, neurons: dict[Place, NeuronMap]) -> NeuronMap | None:
     return neurons.get(Place(part.layer, part.expert, part.role in _OF_SHARED))
 
 
+def _leaves_out(part: Part, pairing: NeuronMap, view: View) -> bool:
+    """Whether neurons stay without a partner though all were drawn; of a sample, only if every one does."""
+    paired = int(pairing.near.sum())
+    width = view.shape[1] if part.role in _NEURON_COLUMNS else view.shape[0]
+    return paired == 0 or (pairing.drawn == width and paired < width)
+
+
 def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> tuple[Floats, Floats]:
     """Pairs closer than chance, in one order, flips undone."""
     near = pairing.near
@@ -155,5 +170,6 @@ def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> t
     return first[rows] * (signs if first.ndim == 1 else signs[:, None]), second[columns]
 
 
-def _fineness(dtype: str) -> int:
-    return _COARSE_FIRST.index(dtype) if dtype in _COARSE_FIRST else len(_COARSE_FIRST)
+def _cast(values: Floats, dtype: np.dtype) -> Floats:
+    with np.errstate(over="ignore"):
+        return values.astype(dtype).astype(np.float32)
