@@ -78,7 +78,7 @@ def decide_related(
     if identity.everything and not one_sided:
         return _equal(inheritance, complete)
     if residual.noise is not None:
-        return _noised(bool(residual.noise_on_model))
+        return _noised(residual.noise_on_model)
     found = inheritance.containment
     if found is None:
         return _without_curves(bool(identity.equal))
@@ -165,7 +165,13 @@ def _shared_start(found: Containment) -> Decision:
     )
 
 
-def _noised(on_model: bool) -> Decision:
+def _noised(on_model: bool | None) -> Decision:
+    if on_model is None:
+        return Decision(
+            "derived",
+            "one side is the other plus noise of one scalar",
+            direction_reason="the noise is too faint to tell to which side it was added",
+        )
     base, other = ("reference", "model") if on_model else ("model", "reference")
     return Decision(
         "derived",

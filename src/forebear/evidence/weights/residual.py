@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 
@@ -22,6 +23,13 @@ NOISE_KURTOSIS = 0.3
 NOISE_EDGE = 1.1
 """Largest median ratio of the top singular value to the Marchenko-Pastur edge that still reads as noise."""
 
+ORTHOGONAL = 0.25
+"""Largest distance of the slope of the difference on the reference from 0 (noise on the reference) or from -1 (noise
+on the model) that still reads as noise on one side; noise on both, or two unrelated matrices, lie at -0.5."""
+
+FAINT = 0.1
+"""Standard error of that slope above which noise is too faint to tell the side it was added to."""
+
 _MOST_ROWS = 256
 _MAD_TO_DEVIATION = 1.4826
 
@@ -36,7 +44,9 @@ class TensorResidual:
         relative: ``sigma`` over the standard deviation of the reference.
         kurtosis: excess kurtosis of the difference.
         edge: its top singular value over that of noise of the same size and sigma.
-        with_reference, with_model: inner product of the difference with either side, over its own square norm.
+        energy: square norm of the difference.
+        reference_energy: square norm of the reference.
+        with_reference: inner product of the difference with the reference.
     """
 
     part: Part
@@ -44,8 +54,9 @@ class TensorResidual:
     relative: float
     kurtosis: float
     edge: float
+    energy: float
+    reference_energy: float
     with_reference: float
-    with_model: float
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,7 @@ class Residual:
             return None
         kurtosis = float(np.median([abs(one.kurtosis) for one in self.tensors]))
         edge = float(np.median([one.edge for one in self.tensors]))
-        if kurtosis > NOISE_KURTOSIS or edge > NOISE_EDGE:
+        if kurtosis > NOISE_KURTOSIS or edge > NOISE_EDGE or not self._one_side_could_be_base:
             return None
         absolute = [one.sigma for one in self.tensors]
         relative = [one.relative for one in self.tensors]
@@ -72,13 +83,25 @@ class Residual:
         return None
 
     @property
+    def slope(self) -> tuple[float, float]:
+        """Slope of the difference on the reference over all tensors, and its standard error."""
+        energy = sum(one.energy for one in self.tensors)
+        spread = sqrt(sum(one.sigma**2 * one.reference_energy for one in self.tensors))
+        return sum(one.with_reference for one in self.tensors) / energy, spread / energy
+
+    @property
+    def _one_side_could_be_base(self) -> bool:
+        slope, error = self.slope
+        return error > FAINT or min(abs(slope), abs(slope + 1.0)) <= ORTHOGONAL
+
+    @property
     def noise_on_model(self) -> bool | None:
-        """Whether noise was added to the reference (True) or to the model (False): it is orthogonal to its base."""
-        if self.noise is None:
-            return None
-        base_reference = float(np.mean([abs(t.with_reference) for t in self.tensors]))
-        base_model = float(np.mean([abs(t.with_model) for t in self.tensors]))
-        return base_reference < base_model
+        """Whether noise was added to the reference (True) or to the model (False): it is orthogonal to its base.
+
+        None where there is no noise or it is too faint to tell.
+        """
+        slope, error = self.slope if self.noise is not None else (0.0, 1.0)
+        return None if error > FAINT else slope > -0.5
 
     def trained(self) -> dict[str, float]:
         """Amounts of a difference that is not noise."""
@@ -93,16 +116,18 @@ def measure_residual(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> R
     found = [
         residual
         for pair in stored_pairs(alignment, neurons)
-        if pair.model.ndim == 2 and not pair.equal and (residual := _one(pair)) is not None
+        if pair.model.ndim == 2 and pair.model.size and not pair.equal and (residual := _one(pair)) is not None
     ]
     return Residual(tuple(found))
 
 
 def _one(pair: StoredPair) -> TensorResidual | None:
     mine, yours = (side.astype(np.float64) for side in (pair.model, pair.reference))
+    if not (np.isfinite(mine).all() and np.isfinite(yours).all()):
+        return None
     difference = mine - yours
     sigma, base = float(difference.std()), float(yours.std())
-    if not np.isfinite(difference).all() or sigma == 0.0 or base == 0.0:
+    if sigma == 0.0 or base == 0.0:
         return None
     energy = float(np.square(difference).sum())
     return TensorResidual(
@@ -111,8 +136,9 @@ def _one(pair: StoredPair) -> TensorResidual | None:
         relative=sigma / base,
         kurtosis=float(np.mean(((difference - difference.mean()) / sigma) ** 4)) - 3.0,
         edge=_edge_ratio(difference[:_MOST_ROWS], sigma),
-        with_reference=float((difference * yours).sum()) / energy,
-        with_model=float((difference * mine).sum()) / energy,
+        energy=energy,
+        reference_energy=float(np.square(yours).sum()),
+        with_reference=float((difference * yours).sum()),
     )
 
 
