@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 
 import numpy as np
@@ -94,9 +94,7 @@ class Draw:
 
     def order(self, axis: str, layer: int | None, width: int) -> Index:
         """Keyed order of an axis of ``width``; a draw of n takes its first n."""
-        name = f"{self.key}|{axis}|{layer}|{width}".encode()
-        seed = int.from_bytes(hashlib.sha256(name).digest()[:16], "big")
-        return np.random.Generator(np.random.Philox(seed)).permutation(width).astype(np.int64)
+        return _keyed_order(f"{self.key}|{axis}|{layer}|{width}", width)
 
     def neurons(self, layer: int, width: int) -> Index:
         """Neurons drawn of a layer, ascending; in groups of ``SHARDS`` that far apart where the width allows."""
@@ -126,6 +124,14 @@ class Draw:
     def token_rows(self, width: int) -> Index:
         """Vocabulary rows drawn, ascending: one order for embedding and output."""
         return np.sort(self.order("tokens", None, width)[: self.tokens])
+
+
+@lru_cache(maxsize=256)
+def _keyed_order(key: str, width: int) -> Index:
+    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:16], "big")
+    order = np.random.Generator(np.random.Philox(seed)).permutation(width).astype(np.int64)
+    order.setflags(write=False)
+    return order
 
 
 @dataclass(frozen=True)

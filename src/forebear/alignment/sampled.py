@@ -135,6 +135,12 @@ class Sampled:
         """Which rows and columns ``matrix`` returns."""
         return select(self.draw, part, self.anatomy.parts[part], self.anatomy)
 
+    def release(self) -> None:
+        """Drop the rows kept; they are read again when asked for."""
+        self._ffns.clear()
+        self._values.clear()
+        self._matrices.clear()
+
     def _read_ffn(self, place: Place) -> Ffn | Missing:
         gate_role, up_role, down_role = _SHARED if place.shared else _PLAIN
         up, down = (Part(role, place.layer, place.expert) for role in (up_role, down_role))

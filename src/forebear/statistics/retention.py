@@ -46,26 +46,73 @@ class Containment:
         return float(rise[0]), float(rise[1])
 
 
-def overlap_curve(whole: Floats, other: Floats) -> Curve | None:
+@dataclass(frozen=True)
+class Spectrum:
+    """Singular directions of a matrix on its shorter side.
+
+    Attributes:
+        energy: ``(k,)`` squared singular values, descending, k the shorter side.
+        directions: ``(k, k)``, one direction a column.
+        shape: of the matrix, shorter side first.
+    """
+
+    energy: Curve
+    directions: Curve
+    shape: tuple[int, int]
+
+    @property
+    def signal_share(self) -> float:
+        """Share of energy above the edge of noise as strong as the median singular value says.
+
+        The edge is that of Marchenko and Pastur; their median lies near the longer side for flat matrices and falls
+        to 0.65 of it for square ones, which is taken as linear in between.
+        """
+        short, long = self.shape
+        total = float(self.energy.sum())
+        variance = float(np.median(self.energy)) / (long * (1.0 - 0.35 * short / long))
+        edge = variance * (np.sqrt(short) + np.sqrt(long)) ** 2
+        return float(self.energy[self.energy > edge].sum()) / total if total > 0.0 else 0.0
+
+
+def spectrum_of(matrix: Floats) -> Spectrum:
+    """Spectrum by the Gram matrix of the shorter side: small directions lose digits that no bin of energy shows."""
+    flat = _flat(matrix)
+    values, vectors = np.linalg.eigh(flat @ flat.T)
+    return Spectrum(np.maximum(values[::-1], 0.0), vectors[:, ::-1], (flat.shape[0], flat.shape[1]))
+
+
+def overlap_curve(whole: Floats, other: Floats, spectrum: Spectrum | None = None) -> Curve | None:
     """Relative overlap of ``other`` with ``whole`` in ``BINS`` bins of equal energy of ``whole``.
 
     Args:
         whole, other: matrices of one shape.
+        spectrum: that of ``whole``, where it is at hand.
 
     Returns:
         ``(BINS,)`` overlaps divided by their mean; None when the two do not overlap at all on average.
     """
-    left, sizes, right = np.linalg.svd(whole / np.linalg.norm(whole), full_matrices=False)
-    overlap = np.einsum("ik,ij,kj->k", left, other / np.linalg.norm(other), right, optimize=True)
-    energy = np.square(sizes, dtype=np.float64)
+    spectrum = spectrum or spectrum_of(whole)
+    # With A = sum of s u v', the overlap s u'Bv is u'(B A')u: right directions are never needed.
+    overlap = np.einsum(
+        "ik,ij,jk->k", spectrum.directions, _flat(other) @ _flat(whole).T, spectrum.directions, optimize=True
+    )
+    energy = spectrum.energy
     edges = np.concatenate([[0.0], np.cumsum(energy)])
     bounds = np.linspace(0.0, edges[-1], BINS + 1)
     # A singular direction that straddles a bound is shared out between its bins.
     inside = np.minimum(edges[1:, None], bounds[None, 1:]) - np.maximum(edges[:-1, None], bounds[None, :-1])
     share = np.maximum(inside, 0.0) / np.where(energy > 0.0, energy, 1.0)[:, None]
-    curve = (share * (sizes * overlap)[:, None]).sum(axis=0) / (share * energy[:, None]).sum(axis=0)
+    curve = (share * overlap[:, None]).sum(axis=0) / (share * energy[:, None]).sum(axis=0)
     mean = float(curve.mean())
-    return curve / mean if mean > 0.0 else None
+    if mean <= 0.0:
+        return None
+    relative: Curve = curve / mean
+    return relative
+
+
+def _flat(matrix: Floats) -> Curve:
+    """Shorter side first, in double precision."""
+    return np.asarray(matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T, dtype=np.float64)
 
 
 def containment(first_in_second: Curve, second_in_first: Curve, rng: np.random.Generator) -> Containment:

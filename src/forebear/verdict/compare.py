@@ -24,9 +24,6 @@ from forebear.verdict.power import STATED_COSINE, STATED_SHARE, measure_power, s
 from forebear.verdict.recipe import recipe_of
 from forebear.verdict.sides import Prepared, Progress, Settings, Source, bare_side, fixed_key, opened, prepare
 
-SMALL_MODEL = 200_000_000
-"""Bytes below which matrices are so small that a second thread costs more than it brings."""
-
 TOOL = {"name": "forebear", "version": forebear.__version__}
 
 
@@ -74,8 +71,8 @@ def compare(
             weights_reason=f"no tensors to compare: the {lacking} came without weights that this version reads",
             computation=computation,
         )
-    small = max(stores[0].nbytes, stores[1].nbytes) < SMALL_MODEL
-    with threadpool_limits(limits=1 if small else None, user_api="blas"):
+    # One thread: matrices are small, and results then do not depend on how many cores there are.
+    with threadpool_limits(limits=1, user_api="blas"):
         mine, yours = (
             prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
@@ -167,7 +164,10 @@ class _Weighing:
         self, aligned: Alignment, findings: list[Finding], power: Power | None, common: dict[str, Any]
     ) -> WeightsClaim:
         """Nothing fired: independent if inheritance would have been seen, on two draws."""
-        doubt = self._doubt(aligned, findings, power) or self._doubt_on_second_draw()
+        doubt = self._doubt(aligned, findings, power)
+        for side in (aligned.model, aligned.reference):
+            side.release()
+        doubt = doubt or self._doubt_on_second_draw()
         if doubt is not None:
             return WeightsClaim("undetermined", doubt, **common)
         return WeightsClaim(

@@ -16,7 +16,7 @@ from forebear.alignment.sampled import Ffn, Missing, Place
 from forebear.anatomy.parts import Part, Role
 from forebear.statistics.arrays import Floats, unit_rows
 from forebear.statistics.labels import Block
-from forebear.statistics.retention import Containment, containment, overlap_curve
+from forebear.statistics.retention import Containment, Curve, containment, overlap_curve, spectrum_of
 
 PART_LEVEL_Z = 5.0
 """z of label agreement above which a part counts as inherited; one stranger's part in 3 million exceeds it."""
@@ -86,8 +86,8 @@ class Inheritance:
 def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Inheritance:
     """Measure what agrees, part by part, neurons paired as given."""
     parts: dict[Part, float] = {}
-    curves: dict[int, list[tuple[Floats, Floats]]] = {}
-    energies = []
+    curves: dict[int, list[tuple[Curve, Curve]]] = {}
+    energies: list[tuple[float, float]] = []
     read = _curve_layers(alignment)
     for matrix in paired_matrices(alignment, neurons):
         z = Block.of(unit_rows(matrix.model), unit_rows(matrix.reference)).z
@@ -97,10 +97,10 @@ def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -
         layer = matrix.part.layer
         changed = not np.array_equal(matrix.model, matrix.reference)
         if z > PART_LEVEL_Z and changed and layer is not None and layer in read:
-            both = _curves(matrix)
-            if both is not None:
-                curves.setdefault(layer, []).append(both)
-                energies.append((signal_energy(matrix.model), signal_energy(matrix.reference)))
+            found = _curves(matrix)
+            if found is not None:
+                curves.setdefault(layer, []).append(found[:2])
+                energies.append(found[2:])
     return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies))
 
 
@@ -139,28 +139,17 @@ def _paired_ffn(place: Place, pairing: NeuronMap, mine: Ffn, yours: Ffn) -> Iter
         yield PairedMatrix(part, mine.gate[pairing.model], yours.gate[pairing.reference])
 
 
-def signal_energy(matrix: Floats) -> float:
-    """Share of energy above the Marchenko-Pastur edge of noise as strong as the median singular value says.
-
-    Args:
-        matrix: ``(n, p)``.
-    """
-    rows, columns = matrix.shape
-    energy = np.square(np.linalg.svd(matrix, compute_uv=False))
-    small, large = min(rows, columns), max(rows, columns)
-    # The median eigenvalue of noise lies near large for flat matrices and falls towards 0.65 large for square ones.
-    variance = float(np.median(energy)) / (large * (1.0 - 0.35 * small / large))
-    edge = variance * (np.sqrt(rows) + np.sqrt(columns)) ** 2
-    return float(energy[energy > edge].sum() / energy.sum()) if energy.sum() > 0.0 else 0.0
-
-
-def _curves(matrix: PairedMatrix) -> tuple[Floats, Floats] | None:
+def _curves(matrix: PairedMatrix) -> tuple[Curve, Curve, float, float] | None:
+    """Curves of model in reference's terms and the reverse, and the share of either's energy above noise."""
     first, second = matrix.model[:MOST_ROWS], matrix.reference[:MOST_ROWS]
-    mine, yours = overlap_curve(first, second), overlap_curve(second, first)
-    return None if mine is None or yours is None else (mine, yours)
+    spectra = spectrum_of(first), spectrum_of(second)
+    mine, yours = overlap_curve(first, second, spectra[0]), overlap_curve(second, first, spectra[1])
+    if mine is None or yours is None:
+        return None
+    return mine, yours, spectra[0].signal_share, spectra[1].signal_share
 
 
-def _containment(curves: dict[int, list[tuple[Floats, Floats]]], alignment: Alignment) -> Containment | None:
+def _containment(curves: dict[int, list[tuple[Curve, Curve]]], alignment: Alignment) -> Containment | None:
     if not curves:
         return None
     layers = [np.mean(np.asarray(curves[layer]), axis=0) for layer in sorted(curves)]

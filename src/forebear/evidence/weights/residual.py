@@ -144,5 +144,6 @@ def _one(pair: StoredPair) -> TensorResidual | None:
 
 def _edge_ratio(difference: Floats, sigma: float) -> float:
     rows, columns = difference.shape
-    top = float(np.linalg.norm(difference, 2))
+    flat = difference if rows <= columns else difference.T
+    top = float(np.sqrt(np.linalg.eigvalsh(flat @ flat.T)[-1]))
     return top / (sigma * float(np.sqrt(rows) + np.sqrt(columns)))
