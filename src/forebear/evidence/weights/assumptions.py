@@ -126,11 +126,10 @@ def near_duplicates(products: Floats, roles: int) -> float:
 
 def _independent_layers(ffns: dict[Place, Ffn]) -> Assumption:
     places = list(ffns)
-    scores = [
-        score
-        for first, second in [*pairwise(places), *zip(places, places[2:], strict=False)]
-        if (score := _own_z(ffns[first], ffns[second])) is not None
-    ]
+    # Experts of one layer lie between an expert and its like in the next.
+    across = [(place, Place(place.layer + 1, place.expert, place.shared)) for place in places]
+    pairs = {*pairwise(places), *zip(places, places[2:], strict=False), *(p for p in across if p[1] in ffns)}
+    scores = [score for first, second in pairs if (score := _own_z(ffns[first], ffns[second])) is not None]
     worst = max((abs(score) for score in scores), default=0.0)
     return Assumption(
         INDEPENDENT_LAYERS,
@@ -150,11 +149,12 @@ def _own_z(first: Ffn, second: Ffn) -> float | None:
 
 
 def _independent_heads(model: Sampled) -> Assumption:
-    """Neighbouring heads of a layer, and equal heads of neighbouring layers, against each other."""
+    """Neighbouring heads of a layer, heads a shard apart, and equal heads of neighbouring layers, against each other."""
     found = [model.values(layer) for layer in range(model.anatomy.geometry.layers)]
     rows = [unit_rows(head) for values in found if isinstance(values, Values) for head in values.value]
     heads = next((len(values.value) for values in found if isinstance(values, Values)), 1)
-    pairs = [(first, second) for step in {1, heads} for first, second in zip(rows, rows[step:], strict=False)]
+    steps = {1, heads, *(heads // parts for parts in _SHIFTS if heads % parts == 0)}
+    pairs = [(first, second) for step in sorted(steps) for first, second in zip(rows, rows[step:], strict=False)]
     scores = [
         z for first, second in pairs if first.shape == second.shape and (z := Block.of(first, second).z) is not None
     ]
