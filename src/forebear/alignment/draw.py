@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from forebear.anatomy.anatomy import Anatomy
 from forebear.anatomy.parts import Part, Role, View
-from forebear.anatomy.reading import bytes_touched
+from forebear.anatomy.reading import storage_rows
 from forebear.checkpoint.store import TensorStore
 
 Index = NDArray[np.int64]
@@ -194,15 +194,39 @@ class Planner:
             if len(view.shape) == 2 and drawn(draw, part, self.anatomy)
         }
 
-    def bytes_of(self, draw: Draw) -> int:
-        """Bytes of tensor data the draw reads."""
-        chosen = self.selections(draw)
-        matrices = sum(
-            bytes_touched(self.store, self.anatomy.parts[part], selection.rows, selection.columns)
-            for part, selection in chosen.items()
-        )
-        vectors = sum(bytes_touched(self.store, view) for view in self.anatomy.parts.values() if len(view.shape) == 1)
-        return matrices + vectors
+    def rows(self, draw: Draw) -> dict[str, Index | None]:
+        """Stored rows the draw reads, ascending, by tensor (None: all); parts of one fused tensor are counted once."""
+        touched: dict[str, list[Index] | None] = {}
+        for part, chosen in self.selections(draw).items():
+            view = self.anatomy.parts[part]
+            stored = storage_rows(self.store, view, chosen.rows, chosen.columns)
+            earlier = touched.get(view.tensor, [])
+            touched[view.tensor] = None if stored is None or earlier is None else [*earlier, stored]
+        for view in self.anatomy.parts.values():
+            if len(view.shape) == 1:
+                touched.setdefault(view.tensor, None)
+        return {name: None if found is None else _union(found) for name, found in touched.items()}
+
+    def bytes_of(self, *draws: Draw) -> int:
+        """Distinct bytes of tensor data that the draws read together."""
+        together = [self.rows(draw) for draw in draws]
+        total = 0
+        for name in {name for rows in together for name in rows}:
+            found = [rows[name] for rows in together if name in rows]
+            total += self._bytes(name, found)
+        return total
+
+    def _bytes(self, name: str, rows: list[Index | None]) -> int:
+        info = self.store.info(name)
+        some = [chosen for chosen in rows if chosen is not None]
+        if len(some) < len(rows):
+            return info.nbytes
+        return info.nbytes * len(_union(some)) // max(info.matrix_shape[0], 1)
+
+
+def _union(rows: list[Index]) -> Index:
+    """Distinct rows, ascending."""
+    return np.sort(rows[0]) if len(rows) == 1 else np.unique(np.concatenate(rows))
 
 
 def drawn(draw: Draw, part: Part, anatomy: Anatomy) -> bool:

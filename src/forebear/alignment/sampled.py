@@ -80,6 +80,9 @@ class Place:
         return f"layer {self.layer}" + ("" if self.expert is None else f", expert {self.expert}")
 
 
+LARGEST, SMALLEST = 1e8, 1e-12
+"""Bounds on the largest magnitude of a matrix or gain: inside them no sum of squared products leaves float32."""
+
 _PLAIN = (Role.GATE, Role.UP, Role.DOWN)
 _SHARED = (Role.SHARED_GATE, Role.SHARED_UP, Role.SHARED_DOWN)
 
@@ -206,24 +209,34 @@ class Sampled:
         fault = _fault(values)
         if fault is not None:
             return Missing(f"{part} ({view.tensor}): {fault}")
-        return values * self._gain(part, view, chosen)
+        gain = self._gain(part, view, chosen)
+        return gain if isinstance(gain, Missing) else values * gain
 
-    def _gain(self, part: Part, view: View, chosen: Selection) -> Floats:
-        """Gain of the norm this part reads through, along its columns; ones where there is none or it is unusable."""
+    def _gain(self, part: Part, view: View, chosen: Selection) -> Floats | Missing:
+        """Gain of the norm this part reads through, along its columns; one where there is none."""
         norm = self.anatomy.norm_of(part)
         source = None if norm is None else self.anatomy.parts.get(norm)
         if source is None or source.shape != (view.shape[1],):
             return np.ones(1, dtype=np.float32)
         gain = read_part(self.store, source, chosen.columns)
-        return gain if np.isfinite(gain).all() and gain.any() else np.ones(1, dtype=np.float32)
+        fault = _out_of_range(gain)
+        return gain if fault is None else Missing(f"{part} is read through {norm} ({source.tensor}), which {fault}")
+
+
+def _out_of_range(values: Floats) -> str | None:
+    """Why values cannot be squared and summed in float32."""
+    if not np.isfinite(values).all():
+        return "holds NaN or infinity"
+    largest = float(np.abs(values).max(initial=0.0))
+    if values.size and not SMALLEST < largest < LARGEST:
+        return f"has values of at most {largest:.3g}, outside {SMALLEST:g} to {LARGEST:g}"
+    return None
 
 
 def _fault(values: Floats) -> str | None:
-    if not np.isfinite(values).all():
-        return "holds NaN or infinity"
     if values.size > 1 and np.ptp(values) == 0.0:
         return "is constant"
-    return None
+    return _out_of_range(values)
 
 
 def _all(chosen: Index | None, width: int) -> Index:

@@ -40,6 +40,12 @@ class Containment:
     by_layer: Curve
 
     @property
+    def fall(self) -> tuple[float, float]:
+        """First two bins minus last two, first in second and second in first: what the other lacks shows as a fall."""
+        fall = self.curves[:, :2].mean(axis=1) - self.curves[:, -2:].mean(axis=1)
+        return float(fall[0]), float(fall[1])
+
+    @property
     def bulk_rise(self) -> tuple[float, float]:
         """Last bin minus the mean of the three middle ones before it, first in second and second in first."""
         rise = self.curves[:, -1] - self.curves[:, 3:6].mean(axis=1)

@@ -28,10 +28,10 @@ BOTH_FLAT = 0.02
 """Deviation up to which two flat curves mean one structure, whichever way it went."""
 
 CONTAINED = 0.4
-"""Largest ratio of the smaller deviation to the larger at which one side is said to contain the other; siblings
-trained alike have two deviations of one size."""
+"""Largest ratio of the smaller deviation to the larger, or of the smaller fall to the larger, at which one side is
+said to contain the other; siblings trained alike have two of one size."""
 
-BULK_OUTLASTS_TOP = 0.15
+BULK_OUTLASTS_TOP = 0.12
 """How far the last bin must stand above the middle ones, both ways, for the random bulk to have outlasted what was
 learned; under descent the leading directions last longest and the curves fall."""
 
@@ -128,7 +128,7 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
     )
     smaller, larger = sorted(found.deviation)
     low, high = found.difference
-    if smaller <= FLAT and smaller <= CONTAINED * larger:
+    if smaller <= FLAT and _contained(found):
         if high < 0.0:
             return Decision(
                 "derived",
@@ -142,7 +142,7 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
                 "model to reference",
             )
     alike = "the two retention curves are too alike for this pair to tell which contains the other"
-    if larger <= BOTH_FLAT or smaller <= CONTAINED * larger <= CONTAINED * FLAT:
+    if larger <= BOTH_FLAT or (smaller <= FLAT and _contained(found)):
         return Decision("derived", f"learned structure is kept whole both ways ({figures})", direction_reason=alike)
     if frozen:
         return Decision(
@@ -153,6 +153,14 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
         f"labels agree beyond chance, yet each side learned something the other lacks ({figures}): a common ancestor",
         direction_reason="neither side's structure lies whole inside the other",
     )
+
+
+def _contained(found: Containment) -> bool:
+    """One curve deviates, or falls, clearly less than the other; both by the side that deviates less."""
+    kept = int(found.deviation[1] < found.deviation[0])
+    deviates = found.deviation[kept] <= CONTAINED * found.deviation[1 - kept]
+    falls = max(found.fall[kept], 0.0) <= CONTAINED * found.fall[1 - kept]
+    return deviates or falls
 
 
 def _shared_start(found: Containment) -> Decision:

@@ -7,14 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
-from forebear.alignment.draw import Draw, Planner
+from forebear.alignment.draw import Planner
 from forebear.anatomy.anatomy import Anatomy
-from forebear.anatomy.reading import storage_rows
 from forebear.anatomy.recognise import recognise
 from forebear.checkpoint import Checkpoint, Model, digest, open_model, sample_digest
-from forebear.checkpoint.store import Rows
 from forebear.verdict.comparison import Side
 
 Progress = Callable[[str, float], None]
@@ -63,8 +60,8 @@ class Prepared:
         if self.complete:
             return msgspec.structs.replace(self.side, bytes_read=self.store.nbytes)
         planner = Planner(self.store, self.anatomy)
-        draws = [drawn_rows(self.store, self.anatomy, planner.plan(key, self.draw_budget)) for key in keys]
-        return msgspec.structs.replace(self.side, bytes_read=distinct_bytes(self.store, draws))
+        draws = [planner.plan(key, self.draw_budget) for key in keys]
+        return msgspec.structs.replace(self.side, bytes_read=planner.bytes_of(*draws))
 
 
 def opened(source: Source) -> Model:
@@ -93,7 +90,7 @@ def prepare(model: Model, store: Checkpoint, settings: Settings, progress: Progr
     whole = digest(store, lambda done, total: progress(f"reading {model.source}", done / total)) if complete else None
     side = Side(
         source=model.source,
-        sample_digest=sample_digest(store, drawn_rows(store, anatomy, fixed)),
+        sample_digest=sample_digest(store, planner.rows(fixed)),
         digest=whole,
         digest_reason=None if complete else "not every byte was read; --full reads them all",
         parameters=store.parameters,
@@ -118,34 +115,6 @@ def bare_side(model: Model) -> Side:
         digest_reason="no tensors",
         oddities=list(model.notes),
     )
-
-
-def drawn_rows(store: Checkpoint, anatomy: Anatomy, draw: Draw) -> dict[str, Rows | None]:
-    """Stored rows the draw reads, by tensor."""
-    rows: dict[str, list[Rows] | None] = {}
-    for part, selection in Planner(store, anatomy).selections(draw).items():
-        view = anatomy.parts[part]
-        touched = storage_rows(store, view, selection.rows, selection.columns)
-        earlier = rows.get(view.tensor, [])
-        rows[view.tensor] = None if touched is None or earlier is None else [*earlier, touched]
-    for view in anatomy.parts.values():
-        if len(view.shape) == 1:
-            rows.setdefault(view.tensor, None)
-    return {name: None if found is None else np.unique(np.concatenate(found)) for name, found in rows.items()}
-
-
-def distinct_bytes(store: Checkpoint, draws: Sequence[dict[str, Rows | None]]) -> int:
-    """Bytes of the rows that at least one draw reads."""
-    total = 0
-    for name in {name for draw in draws for name in draw}:
-        info = store.info(name)
-        rows = [draw[name] for draw in draws if name in draw]
-        if any(found is None for found in rows):
-            total += info.nbytes
-        else:
-            count = len(np.unique(np.concatenate([found for found in rows if found is not None])))
-            total += info.nbytes * count // max(info.matrix_shape[0], 1)
-    return total
 
 
 def storage(store: Checkpoint) -> dict[str, int]:
