@@ -48,9 +48,9 @@ class Alignment:
         """The same layer's values on both sides."""
         mine, yours = self.model.values(layer), self.reference.values(self.layer_map[layer])
         if isinstance(mine, Missing):
-            return Missing(f"model, {mine.reason}")
+            return _on("model", mine)
         if isinstance(yours, Missing):
-            return Missing(f"reference, {yours.reason}")
+            return _on("reference", yours)
         if mine.value.shape != yours.value.shape or mine.output.shape != yours.output.shape:
             return Missing(f"layer {layer}: heads differ in number or size")
         return mine, yours
@@ -63,9 +63,9 @@ class Alignment:
             return Missing(f"{part}: shapes differ")
         mine, yours = self.model.matrix(part), self.reference.matrix(part)
         if isinstance(mine, Missing):
-            return Missing(f"model, {mine.reason}")
+            return _on("model", mine)
         if isinstance(yours, Missing):
-            return Missing(f"reference, {yours.reason}")
+            return _on("reference", yours)
         if mine.shape != yours.shape:
             return Missing(f"{part}: stored in different orientation, so the draws do not meet; read in full")
         return mine, yours
@@ -88,11 +88,15 @@ class Unaligned:
     reason: str
 
 
+def _on(side: str, missing: Missing) -> Missing:
+    return Missing(f"{side}, {missing.reason}", missing.faulty)
+
+
 def _both(mine: Ffn | Missing, yours: Ffn | Missing, place: str) -> tuple[Ffn, Ffn] | Missing:
     if isinstance(mine, Missing):
-        return Missing(f"model, {mine.reason}")
+        return _on("model", mine)
     if isinstance(yours, Missing):
-        return Missing(f"reference, {yours.reason}")
+        return _on("reference", yours)
     if mine.width != yours.width or (mine.gate is None) != (yours.gate is None):
         return Missing(f"{place}: FFNs differ in width or gating")
     if mine.up.shape != yours.up.shape or mine.down.shape != yours.down.shape:

@@ -18,9 +18,15 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Missing:
-    """Why a stretch of a model cannot be compared."""
+    """Why a stretch of a model cannot be compared.
+
+    Attributes:
+        reason: in words.
+        faulty: its values are at fault (NaN, constant, out of range), not what the model is made of.
+    """
 
     reason: str
+    faulty: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,7 @@ class Sampled:
         values = read_part(self.store, view, chosen.rows, chosen.columns)
         fault = _fault(values)
         if fault is not None:
-            return Missing(f"{part} ({view.tensor}): {fault}")
+            return Missing(f"{part} ({view.tensor}): {fault}", faulty=True)
         gain = self._gain(part, view, chosen)
         return gain if isinstance(gain, Missing) else values * gain
 
@@ -220,7 +226,9 @@ class Sampled:
             return np.ones(1, dtype=np.float32)
         gain = read_part(self.store, source, chosen.columns)
         fault = _out_of_range(gain)
-        return gain if fault is None else Missing(f"{part} is read through {norm} ({source.tensor}), which {fault}")
+        if fault is not None:
+            return Missing(f"{part} is read through {norm} ({source.tensor}), which {fault}", faulty=True)
+        return gain
 
 
 def _out_of_range(values: Floats) -> str | None:

@@ -12,6 +12,7 @@ import forebear
 from forebear.alignment.align import Alignment, Unaligned, align
 from forebear.alignment.draw import DEFAULT_BUDGET
 from forebear.alignment.sampled import Missing
+from forebear.anatomy.parts import Part, Role
 from forebear.evidence.finding import Finding
 from forebear.evidence.registry import tests_of
 from forebear.evidence.weights.identity import Identity, compare_values
@@ -118,7 +119,7 @@ class _Weighing:
         identity = compare_values(aligned, aligned.neurons())
         if identity.everything or (log10_p is not None and log10_p <= FIRES_AT):
             return self._related(aligned, identity, common)
-        return self._unrelated(aligned, findings, power, common)
+        return self._unrelated(aligned, identity, power, common)
 
     @property
     def _complete(self) -> bool:
@@ -147,7 +148,7 @@ class _Weighing:
         neurons = aligned.neurons()
         inheritance = measure_inheritance(aligned, neurons)
         residual = measure_residual(aligned, neurons)
-        decision = decide_related(identity, residual, inheritance, bool(_one_sided(aligned)), self._complete)
+        decision = decide_related(identity, residual, inheritance, self._differ_elsewhere(aligned), self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)
         return WeightsClaim(
             decision.verdict,
@@ -161,10 +162,10 @@ class _Weighing:
         )
 
     def _unrelated(
-        self, aligned: Alignment, findings: list[Finding], power: Power | None, common: dict[str, Any]
+        self, aligned: Alignment, identity: Identity, power: Power | None, common: dict[str, Any]
     ) -> WeightsClaim:
         """Nothing fired: independent if inheritance would have been seen, on two draws."""
-        doubt = self._doubt(aligned, findings, power)
+        doubt = _copied_matrix(aligned, identity) or self._doubt(aligned, common["findings"], power)
         for side in (aligned.model, aligned.reference):
             side.release()
         doubt = doubt or self._doubt_on_second_draw()
@@ -182,7 +183,7 @@ class _Weighing:
         if power is None:
             reasons = "; ".join(dict.fromkeys(finding.reason for finding in findings if finding.reason))
             return f"no test could be computed: {reasons}"
-        missing = _unreadable(aligned)
+        missing = [*_unreadable(aligned), *_faulty(aligned)]
         if missing:
             return f"part of the weights could not be tested: {missing[0]}"
         return None if sufficient(power) else _too_weak(power, self._complete)
@@ -199,6 +200,12 @@ class _Weighing:
         if not sufficient(self._power(pair, again, curves=False)):
             return "the second draw has too little power for an exoneration"
         return None
+
+    def _differ_elsewhere(self, aligned: Alignment) -> bool:
+        """Whether something was found in one model only, or was not recognised and is not known to be equal."""
+        mine, yours = self.mine.side, self.yours.side
+        known = (mine.digest, yours.digest) if self._complete else (mine.sample_digest, yours.sample_digest)
+        return bool(aligned.not_aligned) and known[0] != known[1]
 
     def _second_key(self) -> str:
         digests = sorted(str(side.side.sample_digest) for side in (self.mine, self.yours))
@@ -225,19 +232,31 @@ def _retention(inheritance: Inheritance) -> dict[str, Retention]:
     }
 
 
-def _one_sided(aligned: Alignment) -> list[str]:
-    return [line for line in aligned.not_aligned if "only" in line or "differ" in line]
-
-
 def _unreadable(aligned: Alignment) -> list[str]:
     """Places whose weights should have been tested and could not be read (NaN, constant)."""
     found = [aligned.ffns(place) for place in aligned.places()]
     return [one.reason for one in found if isinstance(one, Missing)]
 
 
+def _faulty(aligned: Alignment) -> list[str]:
+    """Value projections, embedding and output that cannot be tested because of the values they hold."""
+    found = [aligned.values(layer) for layer in range(len(aligned.layer_map))]
+    outside = [aligned.matrices(Part(role)) for role in (Role.EMBEDDING, Role.OUTPUT)]
+    return [one.reason for one in (*found, *outside) if isinstance(one, Missing) and one.faulty]
+
+
+def _copied_matrix(aligned: Alignment, identity: Identity) -> str | None:
+    """Equal matrices, in places where no test looks."""
+    parts = aligned.model.anatomy.parts
+    equal = [str(part) for part in identity.equal if len(parts[part].shape) > 1]
+    if not equal:
+        return None
+    return f"no test fires, yet {len(equal)} matrices hold equal values, the first being {equal[0]}"
+
+
 def _not_compared(aligned: Alignment) -> list[str]:
     values = [aligned.values(layer) for layer in range(len(aligned.layer_map))]
-    reasons = [*_unreadable(aligned), *(one.reason for one in values if isinstance(one, Missing))]
+    reasons = [*_unreadable(aligned), *(one.reason for one in values if isinstance(one, Missing)), *_faulty(aligned)]
     return [*aligned.not_aligned, *dict.fromkeys(reasons)]
 
 
