@@ -159,6 +159,10 @@ class Planner:
             low, high = (middle, high) if self.bytes_of(self.at_scale(key, middle)) <= budget else (low, middle)
         return self.at_scale(key, low)
 
+    def bytes_of_largest(self) -> int:
+        """Bytes of the largest draw, which no budget exceeds."""
+        return self.bytes_of(self.at_scale("", 1.0))
+
     def at_scale(self, key: str, scale: float) -> Draw:
         """The draw of a scale in 0-1."""
         return Draw(

@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 
 import forebear
 from forebear.alignment.align import Alignment, Unaligned, align
-from forebear.alignment.draw import DEFAULT_BUDGET
+from forebear.alignment.draw import DEFAULT_BUDGET, Planner
 from forebear.alignment.sampled import Missing
 from forebear.anatomy.parts import Part, Role
 from forebear.evidence.finding import Finding
@@ -186,7 +186,15 @@ class _Weighing:
         missing = [*_unreadable(aligned), *_faulty(aligned)]
         if missing:
             return f"part of the weights could not be tested: {missing[0]}"
-        return None if sufficient(power) else _too_weak(power, self._complete)
+        return None if sufficient(power) else _too_weak(power) + self._what_would_help()
+
+    def _what_would_help(self) -> str:
+        """Bytes a larger draw would read; nothing where everything was read already."""
+        sides = [side for side in (self.mine, self.yours) if not side.complete]
+        if not sides:
+            return ""
+        needed = max(2 * Planner(side.store, side.anatomy).bytes_of_largest() for side in sides)
+        return f"; --budget {needed} reads as much as a sample ever does, --full every byte"
 
     def _doubt_on_second_draw(self) -> str | None:
         """The same on a draw keyed by both digests, which nobody could have prepared for."""
@@ -260,14 +268,13 @@ def _not_compared(aligned: Alignment) -> list[str]:
     return [*aligned.not_aligned, *dict.fromkeys(reasons)]
 
 
-def _too_weak(power: Power, complete: bool) -> str:
+def _too_weak(power: Power) -> str:
     weak = [
         f"{name}: {found.reason or f'{found.detected} of {found.draws} planted draws found'}"
         for name, found in power.classes.items()
         if found.detected is None or found.detected != found.draws
     ][:2]
-    remedy = "" if complete else "; a larger --budget or --full would read more"
-    return f"nothing fires, but too little could be tested to exonerate ({'; '.join(weak)}){remedy}"
+    return f"nothing fires, but too little could be tested to exonerate ({'; '.join(weak)})"
 
 
 def _limits(aligned: Alignment | None, complete: bool) -> list[str]:

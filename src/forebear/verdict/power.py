@@ -5,6 +5,8 @@ To stay quick a part of the layers, neurons and coordinates is enough: with fewe
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from forebear.alignment.sampled import Ffn, Missing
@@ -96,17 +98,29 @@ def _measured(test: str, detect: Detector, curves: bool) -> ClassPower:
 
 
 def _ffns(pair: Pair, most: int) -> list[tuple[Ffn, Ffn]]:
-    """FFNs with most neurons drawn, at most ``most``, in order of layers."""
+    """FFNs with most neurons drawn, at most ``most``, the reference's made strange to the model's.
+
+    Relabelling the reference's residual coordinates at random leaves a stranger of the same shape, so that the
+    power of a pair that did share something is told as that of one that did not.
+    """
     alignment = pair.alignment
+    rng = alignment.rng("power strangers")
     places = sorted(alignment.places(), key=lambda place: -alignment.draw.layers[place.layer].neurons)
     found = []
     for place in places:
         sides = alignment.ffns(place)
         if not isinstance(sides, Missing):
-            found.append(sides)
+            found.append((sides[0], _estranged(sides[1], rng)))
         if len(found) == most:
             break
     return found
+
+
+def _estranged(ffn: Ffn, rng: np.random.Generator) -> Ffn:
+    """The same neurons with residual coordinates relabelled at random."""
+    read, written = rng.permutation(ffn.read.size), rng.permutation(ffn.written.size)
+    gate = None if ffn.gate is None else ffn.gate[:, read]
+    return replace(ffn, gate=gate, up=ffn.up[:, read], down=ffn.down[:, written])
 
 
 def _gated(sides: tuple[Ffn, Ffn]) -> GatedRows | None:

@@ -74,7 +74,7 @@ def draw_budget(store: Checkpoint, planner: Planner, budget: int, *, full: bool)
 
     The largest draw is bounded by the counts in `forebear.alignment.draw`, so two of them share most of their rows.
     """
-    if full or planner.bytes_of(planner.at_scale("", 1.0)) <= budget:
+    if full or planner.bytes_of_largest() <= budget:
         return store.nbytes
     return budget // 2
 
