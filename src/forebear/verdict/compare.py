@@ -193,7 +193,7 @@ class _Weighing:
         sides = [side for side in (self.mine, self.yours) if not side.complete]
         if not sides:
             return ""
-        needed = max(2 * Planner(side.store, side.anatomy).bytes_of_largest() for side in sides)
+        needed = max(Planner(side.store, side.anatomy).bytes_of_largest() for side in sides)
         return f"; --budget {needed} reads as much as a sample ever does, --full every byte"
 
     def _doubt_on_second_draw(self) -> str | None:
