@@ -80,7 +80,7 @@ def scenes(output: Path) -> Iterator[Scene]:
         output,
         "descendant",
         "Beside them: a model that does descend",
-        "A third model was trained on from the reference. Its curves run alike too, and so do its weights.",
+        "A third model was trained on from the reference. Its curves run alike too, if less than the stranger's, and its weights agree.",
         model=shipped(DESCENDANT),
         reference=shipped(REFERENCE),
     )
