@@ -10,8 +10,8 @@ COPIED = "gated/g00"
 """The model that is copied, renamed and noised."""
 
 DISPUTED = "plain/p06"
-"""A model trained apart from ``REFERENCE``, whose std curves nevertheless run like the reference's: the closest of the 28
-pairs of strangers in its family, as a dispute would pick."""
+"""A model trained apart from ``REFERENCE``, whose std curves run like the reference's: the closest of the 28 pairs
+of strangers in its family, as a dispute would pick."""
 
 REFERENCE = "plain/p01"
 DESCENDANT = "plain/p01-continued"
