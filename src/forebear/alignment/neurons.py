@@ -35,6 +35,11 @@ class NeuronMap:
     level: float
 
     @property
+    def untouched(self) -> bool:
+        """Every neuron is where it was, its sign too."""
+        return self.identity and not np.any(self.flipped < 0.0)
+
+    @property
     def near(self) -> NDArray[np.bool_]:
         """Pairs closer than chance."""
         return self.cosine > self.level

@@ -35,7 +35,7 @@ class Ffn:
 
     Attributes:
         gate: ``(neurons, coordinates read)``; None where the FFN is ungated.
-        up: ``(neurons, coordinates read)``.
+        up: ``(neurons, coordinates read)``, of a gated FFN scaled to the length of ``down``.
         down: ``(neurons, coordinates written)``: the transpose of the stored matrix, one row a neuron.
         neurons: which neurons.
         width: neurons of the whole FFN.
@@ -164,10 +164,13 @@ class Sampled:
         arrays = {part: matrix for part, matrix in read.items() if not isinstance(matrix, Missing)}
         hidden = self.anatomy.geometry.hidden
         chosen = self.selection(up)
+        reading, writing = arrays[up], arrays[down].T
+        if gate in arrays:
+            reading, writing = balanced(reading, writing)
         return Ffn(
             gate=arrays.get(gate),
-            up=arrays[up],
-            down=arrays[down].T,
+            up=reading,
+            down=writing,
             neurons=_all(chosen.rows, self.anatomy.parts[up].shape[0]),
             width=self.anatomy.parts[up].shape[0],
             read=_all(chosen.columns, hidden),
@@ -239,6 +242,19 @@ def _out_of_range(values: Floats) -> str | None:
     if values.size and not SMALLEST < largest < LARGEST:
         return f"has values of at most {largest:.3g}, outside {SMALLEST:g} to {LARGEST:g}"
     return None
+
+
+def balanced(up: Floats, down: Floats) -> tuple[Floats, Floats]:
+    """Rows of equal length on both sides of each gated neuron.
+
+    Scaling a gated neuron's up row and dividing its down column by the same factor changes nothing it computes, so
+    the factor carries no meaning.
+    """
+    read, written = np.linalg.norm(up, axis=1), np.linalg.norm(down, axis=1)
+    usable = (read > 0.0) & (written > 0.0)
+    ratio = np.where(usable, written, np.float32(1.0)) / np.where(usable, read, np.float32(1.0))
+    factor = np.sqrt(ratio)[:, None].astype(np.float32)
+    return up * factor, down / factor
 
 
 def _fault(values: Floats) -> str | None:

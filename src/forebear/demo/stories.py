@@ -80,7 +80,8 @@ def scenes(output: Path) -> Iterator[Scene]:
         output,
         "descendant",
         "Beside them: a model that does descend",
-        "A third model was trained on from the reference. Its curves run alike too, if less than the stranger's, and its weights agree.",
+        "A third model was trained on from the reference. Its curves run alike too, if less than the stranger's, "
+        "and its weights agree.",
         model=shipped(DESCENDANT),
         reference=shipped(REFERENCE),
     )

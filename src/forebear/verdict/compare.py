@@ -17,6 +17,7 @@ from forebear.evidence.finding import Finding
 from forebear.evidence.registry import tests_of
 from forebear.evidence.weights.identity import Identity, compare_values
 from forebear.evidence.weights.inheritance import Inheritance, measure_inheritance
+from forebear.evidence.weights.labels import LABELS_KEPT
 from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.residual import measure_residual
 from forebear.verdict.comparison import Comparison, Inherited, Power, Retention, WeightsClaim
@@ -165,7 +166,10 @@ class _Weighing:
         self, aligned: Alignment, identity: Identity, power: Power | None, common: dict[str, Any]
     ) -> WeightsClaim:
         """Nothing fired: independent if inheritance would have been seen, on two draws."""
-        doubt = _copied_matrix(aligned, identity) or self._doubt(aligned, common["findings"], power)
+        refused = self._refused(aligned, common["findings"])
+        if refused is not None:
+            return WeightsClaim("undetermined", refused, **(common | {"log10_p": None}))
+        doubt = _copied_matrix(aligned, identity) or self._doubt(power)
         for side in (aligned.model, aligned.reference):
             side.release()
         doubt = doubt or self._doubt_on_second_draw()
@@ -178,15 +182,23 @@ class _Weighing:
             **common,
         )
 
-    def _doubt(self, aligned: Alignment, findings: list[Finding], power: Power | None) -> str | None:
-        """Why silence of the tests is not yet an exoneration; None if it is."""
-        if power is None:
+    def _refused(self, aligned: Alignment, findings: list[Finding]) -> str | None:
+        """What could not be tested at all, so that no p-value speaks for the pair; None if everything could."""
+        if corrected(findings) is None:
             reasons = "; ".join(dict.fromkeys(finding.reason for finding in findings if finding.reason))
             return f"no test could be computed: {reasons}"
         missing = [*_unreadable(aligned), *_faulty(aligned)]
         if missing:
             return f"part of the weights could not be tested: {missing[0]}"
-        return None if sufficient(power) else _too_weak(power) + self._what_would_help()
+        # Where only the sign test is refused, the invariant test still covers relabelled neurons.
+        refused = [one.reason for one in findings if one.answers == LABELS_KEPT and one.reason and one.assumptions]
+        return f"a test had to be refused: {refused[0]}" if refused else None
+
+    def _doubt(self, power: Power | None) -> str | None:
+        """Why silence of the tests is not yet an exoneration; None if it is."""
+        if power is None or sufficient(power):
+            return None
+        return _too_weak(power) + self._what_would_help()
 
     def _what_would_help(self) -> str:
         """Bytes a larger draw would read; nothing where everything was read already."""

@@ -123,7 +123,7 @@ def stored_pairs(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Itera
         if first.shape != second.shape:
             continue
         unpaired = False
-        if pairing is not None and not pairing.identity:
+        if pairing is not None and not pairing.untouched:
             unpaired = _leaves_out(part, pairing, view)
             first, second = _relabel(part, pairing, first, second)
         types = (mine.store.info(view.tensor).dtype, yours.store.info(other.tensor).dtype)
@@ -159,10 +159,10 @@ def _leaves_out(part: Part, pairing: NeuronMap, view: View) -> bool:
 
 
 def _relabel(part: Part, pairing: NeuronMap, first: Floats, second: Floats) -> tuple[Floats, Floats]:
-    """Pairs closer than chance, in one order, flips undone."""
-    near = pairing.near
-    rows, columns = pairing.model[near], pairing.reference[near]
-    signs = pairing.flipped[near].astype(np.float32)
+    """Neurons in one order, flips undone; of neurons found elsewhere only the pairs closer than chance."""
+    kept = pairing.near | pairing.identity
+    rows, columns = pairing.model[kept], pairing.reference[kept]
+    signs = pairing.flipped[kept].astype(np.float32)
     if part.role in _NEURON_COLUMNS:
         return first[:, rows] * signs, second[:, columns]
     if part.role not in _FLIPPED:
