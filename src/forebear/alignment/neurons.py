@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from forebear.alignment.draw import Index
 from forebear.alignment.sampled import Ffn
@@ -73,8 +74,20 @@ def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
         flipped=signs[rows, columns],
         cosine=similarity[rows, columns],
         drawn=int(similarity.shape[0]),
-        level=float(np.quantile(similarity[unpaired], 1.0 - 0.01 / similarity.shape[0])) if unpaired.any() else 1.0,
+        level=_chance_level(similarity[unpaired], similarity.shape[1]),
     )
+
+
+def _chance_level(cosines: Floats, neighbours: int) -> float:
+    """Cosine that the nearest of so many unrelated neurons exceeds about once in a hundred times.
+
+    Taken from the middle of the distribution as if it were normal: the mutual nearest pairs, left out of
+    ``cosines``, are its upper end where the two sides share nothing.
+    """
+    if cosines.size == 0:
+        return 1.0
+    middle, high = np.quantile(cosines, [0.5, 0.98])
+    return float(middle + (high - middle) * ndtri(1.0 - 0.01 / neighbours) / ndtri(0.98))
 
 
 def _similarity(mine: Ffn, yours: Ffn) -> tuple[Floats, Floats]:
