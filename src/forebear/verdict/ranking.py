@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log10
 
 from forebear.alignment.draw import DEFAULT_BUDGET
 from forebear.verdict.compare import TOOL, compare
 from forebear.verdict.comparison import VERDICTS, Comparison, Ranking
+from forebear.verdict.decide import FIRES_AT
 from forebear.verdict.sides import Progress, Source, opened
 
 
@@ -26,19 +28,46 @@ def rank(
         references: the same, at least one.
         budget, full, seed, progress: as in `forebear.compare`.
 
-    Every p-value is corrected for the number of references, so that holding a model against many does not make a
-    chance agreement more likely; this is at least as strict as Holm's procedure over the references.
+    P-values are corrected by Holm's procedure over the references, so that holding a model against many does not make
+    a chance agreement more likely. Power is told at the strictest step, as if every reference had come first, and so
+    is the p-value of a pair whose verdict a later step would not change.
     """
     mine = opened(model)
+
+    def against(other: Source, price: int) -> Comparison:
+        return compare(mine, other, budget=budget, full=full, seed=seed, progress=progress, references=price)
+
+    others = [opened(other) for other in references]
+    strictest = [against(other, len(others)) for other in others]
     found = [
-        compare(mine, other, budget=budget, full=full, seed=seed, progress=progress, references=len(references))
-        for other in references
+        first if price == len(others) or not _would_change(first, len(others), price) else against(other, price)
+        for first, other, price in zip(strictest, others, _prices(strictest), strict=True)
     ]
     return Ranking(tool=TOOL, comparisons=sorted(found, key=_strength))
 
 
-def _strength(comparison: Comparison) -> tuple[int, float, float]:
+def _prices(comparisons: Sequence[Comparison]) -> list[int]:
+    """Holm's multiplier of each comparison: all for the smallest p-value, one fewer for each that fired before it."""
+    order = sorted(range(len(comparisons)), key=lambda index: _log10_p(comparisons[index]))
+    prices = [0] * len(comparisons)
+    price = len(comparisons)
+    for index in order:
+        prices[index] = price
+        price -= int(_log10_p(comparisons[index]) <= FIRES_AT)
+    return prices
+
+
+def _would_change(comparison: Comparison, paid: int, price: int) -> bool:
+    """Whether the smaller multiplier lets a pair fire that did not."""
+    log10_p = _log10_p(comparison)
+    return log10_p > FIRES_AT >= log10_p - log10(paid / price)
+
+
+def _log10_p(comparison: Comparison) -> float:
     claim = comparison.weights
-    kept = claim.inherited.neurons if claim else None
-    log10_p = claim.log10_p if claim else None
-    return VERDICTS.index(comparison.verdict), 0.0 if log10_p is None else log10_p, -(kept or 0.0)
+    return 0.0 if claim is None or claim.log10_p is None else claim.log10_p
+
+
+def _strength(comparison: Comparison) -> tuple[int, float, float]:
+    kept = comparison.weights.inherited.neurons if comparison.weights else None
+    return VERDICTS.index(comparison.verdict), _log10_p(comparison), -(kept or 0.0)
