@@ -102,7 +102,8 @@ def _delivery(folders: dict[str, tuple[Path, Path]], powers: dict[str, Power | N
         (
             f"'found': the corrected log10 p reaches {FIRES_AT:g}, as in a comparison. Plants into one file differ in "
             "which neurons; they share the file. The promise is made for cosines 'on average': the inherited part "
-            "plus an independent part; 'of each': that part made orthogonal first, so that no neuron is luckier than the rest.",
+            "plus an independent part; 'of each': that part made orthogonal first, so that no neuron is luckier than "
+            "the rest.",
         ),
     )
 
