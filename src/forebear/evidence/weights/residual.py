@@ -23,12 +23,11 @@ NOISE_KURTOSIS = 0.3
 NOISE_EDGE = 1.1
 """Largest median ratio of the top singular value to the Marchenko-Pastur edge that still reads as noise."""
 
+UNCORRELATED_Z = 5.0
 ORTHOGONAL = 0.25
-"""Largest distance of the slope of the difference on the reference from 0 (noise on the reference) or from -1 (noise
-on the model) that still reads as noise on one side; noise on both, or two unrelated matrices, lie at -0.5."""
-
-FAINT = 0.1
-"""Standard error of that slope above which noise is too faint to tell the side it was added to."""
+"""A side may be the base of noise if the difference is uncorrelated with it: by z, or its inner product with it at
+most this share of either's square norm (rounding correlates a little). Noise on both sides gives half of the
+difference's norm, an unrelated matrix all of its own, with either side."""
 
 _MOST_ROWS = 256
 _MAD_TO_DEVIATION = 1.4826
@@ -45,7 +44,7 @@ class TensorResidual:
         kurtosis: excess kurtosis of the difference.
         edge: its top singular value over that of noise of the same size and sigma.
         energy: square norm of the difference.
-        reference_energy: square norm of the reference.
+        reference_energy, model_energy: square norms of the sides.
         with_reference: inner product of the difference with the reference.
     """
 
@@ -56,6 +55,7 @@ class TensorResidual:
     edge: float
     energy: float
     reference_energy: float
+    model_energy: float
     with_reference: float
 
 
@@ -72,7 +72,7 @@ class Residual:
             return None
         kurtosis = float(np.median([abs(one.kurtosis) for one in self.tensors]))
         edge = float(np.median([one.edge for one in self.tensors]))
-        if kurtosis > NOISE_KURTOSIS or edge > NOISE_EDGE or not self._one_side_could_be_base:
+        if kurtosis > NOISE_KURTOSIS or edge > NOISE_EDGE or not any(self._could_be_base()):
             return None
         absolute = [one.sigma for one in self.tensors]
         relative = [one.relative for one in self.tensors]
@@ -82,17 +82,19 @@ class Residual:
                 return {name: middle, "edge_ratio": edge}
         return None
 
-    @property
-    def slope(self) -> tuple[float, float]:
-        """Slope of the difference on the reference over all tensors, and its standard error."""
+    def _could_be_base(self) -> tuple[bool, bool]:
+        """Whether the difference is uncorrelated with reference and model, over all tensors."""
         energy = sum(one.energy for one in self.tensors)
-        spread = sqrt(sum(one.sigma**2 * one.reference_energy for one in self.tensors))
-        return sum(one.with_reference for one in self.tensors) / energy, spread / energy
-
-    @property
-    def _one_side_could_be_base(self) -> bool:
-        slope, error = self.slope
-        return error > FAINT or min(abs(slope), abs(slope + 1.0)) <= ORTHOGONAL
+        with_reference = sum(one.with_reference for one in self.tensors)
+        sides = (
+            (with_reference, [one.reference_energy for one in self.tensors]),
+            (with_reference + energy, [one.model_energy for one in self.tensors]),
+        )
+        found = []
+        for product, bases in sides:
+            chance = sqrt(sum(one.sigma**2 * base for one, base in zip(self.tensors, bases, strict=True)))
+            found.append(abs(product) <= max(UNCORRELATED_Z * chance, ORTHOGONAL * min(energy, sum(bases))))
+        return found[0], found[1]
 
     @property
     def noise_on_model(self) -> bool | None:
@@ -100,8 +102,10 @@ class Residual:
 
         None where there is no noise or it is too faint to tell.
         """
-        slope, error = self.slope if self.noise is not None else (0.0, 1.0)
-        return None if error > FAINT else slope > -0.5
+        if self.noise is None:
+            return None
+        reference, model = self._could_be_base()
+        return None if reference and model else reference
 
     def trained(self) -> dict[str, float]:
         """Amounts of a difference that is not noise."""
@@ -138,6 +142,7 @@ def _one(pair: StoredPair) -> TensorResidual | None:
         edge=_edge_ratio(difference[:_MOST_ROWS], sigma),
         energy=energy,
         reference_energy=float(np.square(yours).sum()),
+        model_energy=float(np.square(mine).sum()),
         with_reference=float((difference * yours).sum()),
     )
 
