@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import ml_dtypes
-import numpy as np
+from benchmarks.speed.synthetic import matrices, write
 
-HIDDEN, NEURONS, LAYERS, VOCABULARY, HEADS, KV_HEADS = 1536, 4096, 26, 32_000, 12, 4
+LAYERS = 26
 _PEAK = "import resource; print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
 _COMPARE = (
     "import sys; from forebear.verdict.compare import compare; c = compare(sys.argv[1], sys.argv[2]); "
@@ -34,13 +31,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made (default: the system's)")
     chosen = parser.parse_args()
     with TemporaryDirectory(dir=chosen.folder) as room:
-        needed = 2 * 2 * sum(rows * columns for _, rows, columns in _matrices(chosen.layers))
+        needed = 2 * 2 * sum(rows * columns for _, rows, columns in matrices(chosen.layers))
         if shutil.disk_usage(room).free < 1.1 * needed:
             sys.exit(f"{room}: {needed / 1e9:.1f} GB needed for the pair; name another place with --folder")
         pair = [Path(room) / name for name in ("model", "reference")]
         # In processes of their own: on Linux a child's peak memory starts at what its parent holds.
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-            list(pool.map(_write, pair, [chosen.layers] * 2, range(2)))
+            list(pool.map(write, pair, [chosen.layers] * 2, range(2)))
         size = (pair[0] / "model.safetensors").stat().st_size
         print(f"pair of {size / 1e9:.2f} GB each, bf16, synthetic", flush=True)
         _report([_run(pair) for _ in range(chosen.runs)])
@@ -83,47 +80,6 @@ def _run(pair: list[Path]) -> dict[str, float | str]:
 def _unit() -> int:
     """Bytes in a unit of ``ru_maxrss``."""
     return 1 if sys.platform == "darwin" else 1024
-
-
-def _matrices(layers: int) -> Iterator[tuple[str, int, int]]:
-    yield "model.embed_tokens.weight", VOCABULARY, HIDDEN
-    narrow = HIDDEN // HEADS * KV_HEADS
-    for layer in range(layers):
-        at = f"model.layers.{layer}"
-        for name, width in (("q", HIDDEN), ("k", narrow), ("v", narrow), ("o", HIDDEN)):
-            yield f"{at}.self_attn.{name}_proj.weight", width, HIDDEN
-        for name in ("gate", "up"):
-            yield f"{at}.mlp.{name}_proj.weight", NEURONS, HIDDEN
-        yield f"{at}.mlp.down_proj.weight", HIDDEN, NEURONS
-    yield "lm_head.weight", VOCABULARY, HIDDEN
-
-
-def _write(folder: Path, layers: int, seed: int) -> None:
-    """One model, written matrix by matrix so that memory stays small."""
-    folder.mkdir()
-    matrices = list(_matrices(layers))
-    gains = [f"model.layers.{layer}.{norm}_layernorm.weight" for layer in range(layers)
-             for norm in ("input", "post_attention")] + ["model.norm.weight"]  # fmt: skip
-    shapes: dict[str, tuple[int, ...]] = {name: (rows, columns) for name, rows, columns in matrices}
-    shapes |= dict.fromkeys(gains, (HIDDEN,))
-    header, at = {}, 0
-    for name, shape in shapes.items():
-        end = at + 2 * int(np.prod(shape))
-        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, end]}
-        at = end
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    rng = np.random.default_rng(seed)
-    with (folder / "model.safetensors").open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for shape in shapes.values():
-            values = np.ones(shape, np.float32) if len(shape) == 1 else rng.standard_normal(shape, np.float32) * 0.02
-            file.write(values.astype(ml_dtypes.bfloat16).tobytes())
-    config = {
-        "model_type": "llama", "hidden_size": HIDDEN, "intermediate_size": NEURONS, "num_hidden_layers": layers,
-        "num_attention_heads": HEADS, "num_key_value_heads": KV_HEADS, "vocab_size": VOCABULARY,
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
 if __name__ == "__main__":
