@@ -29,7 +29,7 @@ def log10_p(finding: Finding) -> float:
     return finding.log10_p
 
 
-EXACT = ("t1.neurons", "t1.values", "t1.residual", "t2.signs", "t3.invariants")
+EXACT = ("t1.neurons", "t1.values", "t1.residual", "t2.signs", "t3.neurons", "t3.values")
 CHILDREN = [
     *((test, f"gated/g00-{kind}", "gated/g00") for kind in ("continued", "finetuned", "frozen") for test in EXACT),
     *((test, "plain/p00-continued", "plain/p00") for test in EXACT if test != "t2.signs"),
@@ -70,15 +70,15 @@ def test_flips_spend_the_signs_and_leave_the_invariants() -> None:
     hidden = flip_signs(permute_neurons(child, seed=5), seed=6)
     found = findings(hidden, zoo_tensors("gated/g00"), config)
     assert log10_p(found["t2.signs"]) > -4.0
-    assert log10_p(found["t3.invariants"]) < FIRES
-    alone = of_zoo("gated/g00-continued", "gated/g00")["t3.invariants"]
-    assert found["t3.invariants"].value == pytest.approx(alone.value, rel=1e-3)
+    assert log10_p(found["t3.neurons"]) < FIRES
+    alone = of_zoo("gated/g00-continued", "gated/g00")["t3.neurons"]
+    assert found["t3.neurons"].value == pytest.approx(alone.value, rel=1e-3)
 
 
 def test_invariants_survive_permuted_neurons_of_an_ungated_ffn() -> None:
     child, config = zoo_tensors("plain/p00-continued"), zoo_config("plain/p00")
     found = findings(permute_neurons(child, seed=5), zoo_tensors("plain/p00"), config)
-    assert log10_p(found["t3.invariants"]) < FIRES
+    assert log10_p(found["t3.neurons"]) < FIRES
     assert log10_p(found["t1.neurons"]) > -4.0
     assert found["t2.signs"].reason == "no gated FFN on both sides"
 
@@ -87,7 +87,7 @@ def test_findings_come_in_order_and_by_layer() -> None:
     found = of_zoo("gated/g00-continued", "gated/g00")
     assert [name for name in found if name in EXACT] == list(EXACT)
     layers = zoo_config("gated/g00")["num_hidden_layers"]
-    for name in ("t1.neurons", "t1.values", "t2.signs", "t3.invariants"):
+    for name in ("t1.neurons", "t1.values", "t2.signs", "t3.neurons"):
         assert len(found[name].by_layer) == layers
 
 

@@ -36,7 +36,8 @@ def test_the_tests_of_the_folder_are_found_by_import() -> None:
         "value_labels",
         "residual_labels",
         "gated_signs",
-        "residual_invariants",
+        "neuron_invariants",
+        "value_invariants",
     ]
 
 

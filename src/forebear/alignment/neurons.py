@@ -11,11 +11,19 @@ from scipy.special import ndtri
 from forebear.alignment.draw import Index
 from forebear.alignment.sampled import Ffn
 from forebear.statistics.arrays import Floats, unit_rows
+from forebear.statistics.labels import Block
 from forebear.statistics.matching import mutual_nearest
 
 LEAST_COSINE = 0.5
 """Cosine below which neurons of different index are not read as the same neuron: neighbouring layers of one trained
 encoder, which share nothing but the residual basis, have nearest pairs of 0.2 to 0.4 in a third of their neurons."""
+
+MATCHED = 0.1
+"""Smallest share of neurons that must have found a close partner for a relabelled FFN to be read as paired: pairs
+chosen for their likeness agree a little even between strangers, in about one neuron of a hundred."""
+
+KEPT_Z = 5.0
+"""z of agreement under equal indices above which neurons are read as unmoved though noise hides which is nearest."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +71,13 @@ def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
         mine, yours: the same FFN of model and reference.
 
     Returns:
-        The identity if at least half of the mutual nearest pairs are neurons of equal index; otherwise those pairs.
+        The identity if at least half of the mutual nearest pairs are neurons of equal index, or if equal indices
+        agree beyond chance and hardly any neuron has a close partner elsewhere (under heavy noise few are nearest);
+        otherwise those pairs.
     """
     similarity, signs = _similarity(mine, yours)
     rows, columns = mutual_nearest(similarity)
-    identity = 2 * int(np.count_nonzero(rows == columns)) >= rows.size
+    identity = 2 * int(np.count_nonzero(rows == columns)) >= rows.size or _kept_under_noise(similarity)
     if identity:
         rows = columns = np.arange(similarity.shape[0], dtype=np.int64)
     unpaired = np.ones(similarity.shape, dtype=bool)
@@ -81,6 +91,16 @@ def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
         drawn=int(similarity.shape[0]),
         level=_chance_level(similarity[unpaired], similarity.shape[1]),
     )
+
+
+def _kept_under_noise(similarity: Floats) -> bool:
+    """Equal indices agree beyond chance, and no more than a few neurons lie close to one of another index."""
+    z = Block.of_products(similarity).z
+    if z is None or z <= KEPT_Z:
+        return False
+    elsewhere = similarity.copy()
+    np.fill_diagonal(elsewhere, -1.0)
+    return float(np.mean(elsewhere.max(axis=1) > LEAST_COSINE)) < MATCHED
 
 
 def _chance_level(cosines: Floats, neighbours: int) -> float:

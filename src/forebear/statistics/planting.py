@@ -1,7 +1,8 @@
 """Power by planting: draw an exact null, plant a known inheritance, run the test, count.
 
 Planted rows are r times the first side's unit row plus sqrt(1 - r^2) times the second side's own: inheritance at
-cosine r. Everything works on inner products, so that a draw costs no more than the test itself.
+cosine r on average over neurons, some closer and some less close, as a trained child's are. Everything works on inner
+products, so that a draw costs no more than the test itself.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ class _Weighing:
     def _related(self, aligned: Alignment, identity: Identity, common: dict[str, Any]) -> WeightsClaim:
         self.progress("measuring what was inherited", 0.0)
         neurons = aligned.neurons()
-        inheritance = measure_inheritance(aligned, neurons)
+        inheritance = measure_inheritance(aligned, neurons, identity.equal)
         residual = measure_residual(aligned, neurons)
         decision = decide_related(identity, residual, inheritance, self._differ_elsewhere(aligned), self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)

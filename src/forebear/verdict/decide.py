@@ -24,8 +24,15 @@ FLAT = 0.05
 """Largest deviation of a retention curve that still counts as flat. This and the three levels below were chosen on
 the zoo's g00 models alone; `python -m benchmarks.accuracy retention` scores them on the others."""
 
+RISING = 0.15
+"""Largest deviation of a curve that does not fall at all and still counts as flat: after long training on a child
+has eroded its parent's leading directions a little, and lacks none of them."""
+
 BOTH_FLAT = 0.02
 """Deviation up to which two flat curves mean one structure, whichever way it went."""
+
+TOO_FLAT_TO_TELL = 0.01
+"""Deviation up to which neither curve is told from the other, however small its interval over layers."""
 
 CONTAINED = 0.4
 """Largest ratio of the smaller deviation to the larger, or of the smaller fall to the larger, at which one side is
@@ -126,9 +133,12 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
         f"deviation of the reference's structure in the model {inside_model:.3f}, "
         f"of the model's in the reference {inside_reference:.3f}"
     )
-    smaller, larger = sorted(found.deviation)
+    alike = "the two retention curves are too alike for this pair to tell which contains the other"
+    larger = max(found.deviation)
     low, high = found.difference
-    if smaller <= FLAT and _contained(found):
+    if larger <= TOO_FLAT_TO_TELL:
+        return Decision("derived", f"learned structure is kept whole both ways ({figures})", direction_reason=alike)
+    if _kept_whole(found) and _contained(found):
         if high < 0.0:
             return Decision(
                 "derived",
@@ -141,8 +151,7 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
                 f"the model's learned structure lies whole inside the reference ({figures})",
                 "model to reference",
             )
-    alike = "the two retention curves are too alike for this pair to tell which contains the other"
-    if larger <= BOTH_FLAT or (smaller <= FLAT and _contained(found)):
+    if larger <= BOTH_FLAT or (_kept_whole(found) and _contained(found)):
         return Decision("derived", f"learned structure is kept whole both ways ({figures})", direction_reason=alike)
     if frozen:
         return Decision(
@@ -155,9 +164,21 @@ def _by_containment(found: Containment, frozen: bool) -> Decision:
     )
 
 
+def _kept_side(found: Containment) -> int:
+    """0 where the model deviates less, seen in the reference; 1 where the reference does, seen in the model."""
+    return int(found.deviation[1] < found.deviation[0])
+
+
+def _kept_whole(found: Containment) -> bool:
+    """The flatter curve is flat, or rises a little and nowhere falls."""
+    kept = _kept_side(found)
+    deviation = found.deviation[kept]
+    return deviation <= FLAT or (found.fall[kept] <= 0.0 and deviation <= RISING)
+
+
 def _contained(found: Containment) -> bool:
     """One curve deviates, or falls, clearly less than the other; both by the side that deviates less."""
-    kept = int(found.deviation[1] < found.deviation[0])
+    kept = _kept_side(found)
     deviates = found.deviation[kept] <= CONTAINED * found.deviation[1 - kept]
     falls = max(found.fall[kept], 0.0) <= CONTAINED * found.fall[1 - kept]
     return deviates or falls

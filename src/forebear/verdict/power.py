@@ -88,7 +88,7 @@ def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
         signs = PlantedSigns(blocks, level, pair.layers_share_labels, rng)
         return _measured("t2.signs", signs.detected, curves)
     products = [_products(pair, *sides) for sides in found]
-    return _measured("t3.invariants", PlantedProducts(products, level, rng).detected, curves)
+    return _measured("t3.neurons", PlantedProducts(products, level, rng).detected, curves)
 
 
 def _measured(test: str, detect: Detector, curves: bool) -> ClassPower:

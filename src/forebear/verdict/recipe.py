@@ -7,11 +7,10 @@ from typing import Any
 import numpy as np
 
 from forebear.alignment.align import Alignment
-from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.neurons import MATCHED, NeuronMap
 from forebear.alignment.sampled import Place
 from forebear.anatomy.parts import Part
 from forebear.evidence.weights.identity import Identity
-from forebear.evidence.weights.inheritance import MATCHED
 from forebear.evidence.weights.residual import Residual
 
 Step = dict[str, Any]

@@ -5,13 +5,13 @@ Read only once a test with an exact null has fired: between strangers none of th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from forebear.alignment.align import Alignment
-from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.neurons import MATCHED, NeuronMap
 from forebear.alignment.sampled import Ffn, Missing, Place
 from forebear.anatomy.parts import Part, Role
 from forebear.statistics.arrays import Floats, unit_rows
@@ -20,10 +20,6 @@ from forebear.statistics.retention import Containment, Curve, containment, overl
 
 PART_LEVEL_Z = 5.0
 """z of label agreement above which a part counts as inherited; one stranger's part in 3 million exceeds it."""
-
-MATCHED = 0.1
-"""Smallest share of neurons that must have found a close partner for a relabelled FFN to be read as paired: pairs
-chosen for their likeness agree a little even between strangers, in about one neuron of a hundred."""
 
 MOST_LAYERS = 12
 MOST_ROWS = 256
@@ -83,8 +79,16 @@ class Inheritance:
         return paired / drawn if drawn else None
 
 
-def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Inheritance:
-    """Measure what agrees, part by part, neurons paired as given."""
+def measure_inheritance(
+    alignment: Alignment, neurons: dict[Place, NeuronMap], unchanged: Collection[Part]
+) -> Inheritance:
+    """Measure what agrees, part by part.
+
+    Args:
+        alignment: the two models.
+        neurons: pairing of neurons.
+        unchanged: parts that hold equal values as stored; they say nothing about which side was changed.
+    """
     parts: dict[Part, float] = {}
     curves: dict[int, list[tuple[Curve, Curve]]] = {}
     energies: list[tuple[float, float]] = []
@@ -95,7 +99,7 @@ def measure_inheritance(alignment: Alignment, neurons: dict[Place, NeuronMap]) -
             continue
         parts[matrix.part] = z
         layer = matrix.part.layer
-        changed = not np.array_equal(matrix.model, matrix.reference)
+        changed = matrix.part not in unchanged
         if z > PART_LEVEL_Z and changed and layer is not None and layer in read:
             found = _curves(matrix)
             if found is not None:

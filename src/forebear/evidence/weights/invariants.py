@@ -27,13 +27,43 @@ MOST_COLUMNS = 256
 
 
 @test(strand="weights", needs=Pair, order=30)
-def residual_invariants(pair: Pair) -> Finding:
-    """Residual labels in the products of reading and writing matrices."""
-    name, title = "t3.invariants", "Do products of reading and writing matrices agree on residual coordinates?"
-    products, reasons = invariant_products(pair.alignment)
+def neuron_invariants(pair: Pair) -> Finding:
+    """Residual labels in the products of what neurons read and write."""
+    products: dict[int, Floats] = {}
+    reasons: list[str] = []
+    for place in pair.alignment.places():
+        ffns = pair.alignment.ffns(place)
+        if isinstance(ffns, Missing):
+            reasons.append(ffns.reason)
+        else:
+            _add(products, place.layer, *(ffn_features(pair.alignment, ffn) for ffn in ffns))
+    title = "Do products of up and down matrices agree on residual coordinates?"
+    return _finding("t3.neurons", title, pair.alignment, products, reasons)
+
+
+@test(strand="weights", needs=Pair, order=31)
+def value_invariants(pair: Pair) -> Finding:
+    """Residual labels in the products of value and output matrices."""
+    alignment = pair.alignment
+    products: dict[int, Floats] = {}
+    reasons: list[str] = []
+    for layer in range(len(alignment.layer_map)):
+        values = alignment.values(layer)
+        if isinstance(values, Missing):
+            reasons.append(values.reason)
+        elif alignment.model.anatomy.find(Role.KV_A, layer) or alignment.reference.anatomy.find(Role.KV_A, layer):
+            reasons.append(f"layer {layer}: values read a compressed stream, which has labels of its own")
+        else:
+            _add(products, layer, *(value_features(alignment, side) for side in values))
+    title = "Do products of value and output matrices agree on residual coordinates?"
+    return _finding("t3.values", title, alignment, products, reasons)
+
+
+def _finding(name: str, title: str, alignment: Alignment, products: dict[int, Floats], reasons: list[str]) -> Finding:
+    """One shared relabelling of residual coordinates for all layers, so their products are added."""
     found = list(products.values())
     block = [Block.of_products(sum(found[1:], found[0]))] if found else []
-    agreement = label_agreement(block, pair.alignment.rng(name)) if block else None
+    agreement = label_agreement(block, alignment.rng(name)) if block else None
     if agreement is None:
         reason = "; ".join(dict.fromkeys(reasons)) or "no products that vary"
         return Finding(name, title, reason=reason, answers=RELABELLED)
@@ -45,29 +75,8 @@ def residual_invariants(pair: Pair) -> Finding:
         log10_p=agreement.log10_p,
         answers=RELABELLED,
         effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
-        by_layer=[layers.get(layer) for layer in range(len(pair.alignment.layer_map))],
+        by_layer=[layers.get(layer) for layer in range(len(alignment.layer_map))],
     )
-
-
-def invariant_products(alignment: Alignment) -> tuple[dict[int, Floats], list[str]]:
-    """For each layer the inner products of coordinate features, ``(labels, labels)``, and why some are missing."""
-    products: dict[int, Floats] = {}
-    reasons: list[str] = []
-    for place in alignment.places():
-        ffns = alignment.ffns(place)
-        if isinstance(ffns, Missing):
-            reasons.append(ffns.reason)
-        else:
-            _add(products, place.layer, *(ffn_features(alignment, ffn) for ffn in ffns))
-    for layer in range(len(alignment.layer_map)):
-        values = alignment.values(layer)
-        if isinstance(values, Missing):
-            reasons.append(values.reason)
-        elif alignment.model.anatomy.find(Role.KV_A, layer) or alignment.reference.anatomy.find(Role.KV_A, layer):
-            reasons.append(f"layer {layer}: values read a compressed stream, which has labels of its own")
-        else:
-            _add(products, layer, *(value_features(alignment, side) for side in values))
-    return products, reasons
 
 
 def _add(products: dict[int, Floats], layer: int, mine: Floats | None, yours: Floats | None) -> None:
