@@ -19,6 +19,9 @@ NOISE_SPREAD = 0.05
 
 Trained differences of the zoo vary by 0.1 and more; `python -m benchmarks.accuracy positives` prints both."""
 
+RELATIVE_SPREAD = 0.1
+"""The same for sigma relative to each tensor's own deviation, which the rows of a sample show less exactly."""
+
 NOISE_KURTOSIS = 0.3
 NOISE_EDGE = 1.1
 """Largest median ratio of the top singular value to the Marchenko-Pastur edge that still reads as noise."""
@@ -76,9 +79,12 @@ class Residual:
             return None
         absolute = [one.sigma for one in self.tensors]
         relative = [one.relative for one in self.tensors]
-        for name, values in (("sigma", absolute), ("relative_sigma", relative)):
+        for name, values, most in (
+            ("sigma", absolute, NOISE_SPREAD),
+            ("relative_sigma", relative, RELATIVE_SPREAD),
+        ):
             middle = float(np.median(values))
-            if float(np.median(np.abs(np.asarray(values) - middle))) * _MAD_TO_DEVIATION <= NOISE_SPREAD * middle:
+            if float(np.median(np.abs(np.asarray(values) - middle))) * _MAD_TO_DEVIATION <= most * middle:
                 return {name: middle, "edge_ratio": edge}
         return None
 
