@@ -22,7 +22,7 @@ EXPECTED = {
     "same-start-same-data": {"shared start", "related", "undetermined"},
     "distilled": {"independent"},
 }
-MAY_LACK_DIRECTION = {"finetuned"}
+MAY_LACK_DIRECTION = ("finetuned", "frozen")  # a light touch, or two changed layers of four
 
 
 def founder(name: str) -> str:

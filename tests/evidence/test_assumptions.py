@@ -15,7 +15,7 @@ from forebear.evidence.weights.assumptions import (
 )
 from forebear.evidence.weights.pair import Pair
 from tests.anatomy.cases import CASES
-from tests.models import START, aligned, pair_of, random_start, zoo_pair
+from tests.models import START, aligned, pair_of, random_start, zoo_config, zoo_pair, zoo_tensors
 
 
 def broken(**flaw: object) -> set[str]:
@@ -113,3 +113,17 @@ def test_a_flaw_of_one_side_leaves_layers_independent() -> None:
     assert not pair.layers_share_labels
     assert Pair.broken(pair.assumptions(INDEPENDENT_LAYERS)) is not None
     assert Pair.broken(pair.assumptions(EXCHANGEABLE)) is None
+
+
+def test_sinusoids_in_the_stream_tie_neighbouring_coordinates() -> None:
+    plain, config = zoo_tensors("gated/g00"), zoo_config("gated/g00")
+    name = "model.embed_tokens.weight"
+    rows = np.arange(plain[name].shape[0])[:, None]
+    phase = rows / 10_000.0 ** (np.arange(plain[name].shape[1])[None, :] // 2 * 2 / plain[name].shape[1])
+    waves = np.where(np.arange(plain[name].shape[1]) % 2, np.cos(phase), np.sin(phase))
+    tied = {**plain, name: (waves + np.float32(plain[name])).astype(plain[name].dtype)}
+    assert not pair_of(tied, plain, config).model.exchangeable_residual.holds
+    assert pair_of(tied, plain, config).reference.exchangeable_residual.holds
+    assert pair_of(tied, plain, config).residual_refused() is None
+    both = pair_of(tied, tied, config)
+    assert "residual coordinates" in str(both.residual_refused())

@@ -27,9 +27,8 @@ def curve(whole: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def both_ways(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Containment:
-    first = np.array([curve(mine, yours) for mine, yours in pairs])
-    second = np.array([curve(yours, mine) for mine, yours in pairs])
-    return containment(first, second, np.random.default_rng(0))
+    layers = [np.array([[curve(mine, yours)], [curve(yours, mine)]]) for mine, yours in pairs]
+    return containment(layers, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.6, 30.0])
@@ -75,3 +74,12 @@ def test_one_layer_has_an_interval_of_no_width() -> None:
     found = both_ways([(bulk(0), bulk(0) + low_rank(0))])
     assert found.interval[0] == pytest.approx((found.deviation[0],) * 2)
     assert found.by_layer.shape == (2, 1, BINS)
+
+
+def test_few_layers_widen_the_interval_by_their_matrices() -> None:
+    rng = np.random.default_rng(5)
+    matrices = 1.0 + 0.1 * rng.standard_normal((2, 6, 8))
+    few = containment([matrices] * 2, np.random.default_rng(0))
+    many = containment([matrices] * 5, np.random.default_rng(0))
+    assert many.difference[0] == pytest.approx(many.difference[1])
+    assert few.difference[1] - few.difference[0] > 0.001

@@ -15,8 +15,8 @@ def test_p_values_of_fair_coins_are_valid_for_heavy_magnitudes() -> None:
     rng = np.random.default_rng(7)
     magnitudes = np.abs(rng.standard_t(4, size=200))
     found = []
-    for _ in range(800):
-        agreement = sign_agreement(magnitudes * rng.choice([-1.0, 1.0], 200), rng)
+    for draw in range(800):
+        agreement = sign_agreement(magnitudes * rng.choice([-1.0, 1.0], 200), np.random.default_rng(draw))
         assert agreement is not None
         found.append(probability(agreement.log10_p))
     assert kstest(found, "uniform").pvalue > 0.01

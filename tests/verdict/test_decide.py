@@ -31,8 +31,8 @@ RISING = np.array([0.3, 0.4, 0.5, 1.0, 1.1, 1.2, 1.6, 1.9])
 
 def curves(first: np.ndarray, second: np.ndarray) -> Containment:
     jitter = np.linspace(0.97, 1.03, 6)[:, None]
-    stacked = (1.0 + (curve - 1.0) * jitter for curve in (first, second))
-    return containment(*stacked, np.random.default_rng(0))
+    stacked = np.stack([1.0 + (curve - 1.0) * jitter for curve in (first, second)])
+    return containment([stacked[:, [layer]] for layer in range(6)], np.random.default_rng(0))
 
 
 def inherited(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 
 import msgspec
@@ -61,3 +62,10 @@ class Finding(msgspec.Struct, frozen=True):
     def computable(self) -> bool:
         """Whether there is a value."""
         return self.value is not None
+
+
+def listed(reasons: Iterable[str], most: int = 3) -> str:
+    """Different reasons in one line, the first few of them; empty if there is none."""
+    different = list(dict.fromkeys(reasons))
+    more = [f"and {len(different) - most} more"] if len(different) > most else []
+    return "; ".join([*different[:most], *more])

@@ -8,6 +8,7 @@ added on top, the curve seen from the other side falls off.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ Curve = NDArray[np.float64]
 
 BINS = 8
 RESAMPLES = 2_000
+ENOUGH_LAYERS = 4
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Containment:
 
     Attributes:
         deviation: rms of the mean curve minus one, first in second and second in first.
-        interval: 95% bootstrap intervals of the two, over layers.
+        interval: 95% bootstrap intervals of the two.
         difference: 95% bootstrap interval of (second in first) minus (first in second).
         curves: mean curves, ``(2, BINS)``.
         by_layer: ``(2, layers, BINS)``.
@@ -110,7 +112,7 @@ def overlap_curve(whole: Floats, other: Floats, spectrum: Spectrum | None = None
     share = np.maximum(inside, 0.0) / np.where(energy > 0.0, energy, 1.0)[:, None]
     curve = (share * overlap[:, None]).sum(axis=0) / (share * energy[:, None]).sum(axis=0)
     mean = float(curve.mean())
-    if mean <= 0.0:
+    if not mean > 0.0:
         return None
     relative: Curve = curve / mean
     return relative
@@ -121,25 +123,40 @@ def _flat(matrix: Floats) -> Curve:
     return np.asarray(matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T, dtype=np.float64)
 
 
-def containment(first_in_second: Curve, second_in_first: Curve, rng: np.random.Generator) -> Containment:
+def containment(by_layer: Sequence[Curve], rng: np.random.Generator) -> Containment:
     """Deviation from flatness both ways, with intervals by bootstrap over layers.
 
+    Below ``ENOUGH_LAYERS`` the matrices of each layer are resampled instead: a few layers redrawn among themselves
+    would make the interval too short.
+
     Args:
-        first_in_second, second_in_first: ``(layers, BINS)`` relative curves, at least one layer.
+        by_layer: for each layer ``(2, matrices, BINS)`` relative curves, first in second and second in first; at
+            least one layer, each with at least one matrix.
         rng: source of the bootstrap.
     """
-    both = np.stack([first_in_second, second_in_first])
-    layers = both.shape[1]
-    picked = rng.integers(0, layers, size=(RESAMPLES, layers))
-    resampled = _deviation(both[:, picked, :].mean(axis=2))
-    deviation = _deviation(both.mean(axis=1))
+    layers = np.stack([matrices.mean(axis=1) for matrices in by_layer], axis=1)
+    if len(by_layer) < ENOUGH_LAYERS:
+        means = np.mean([_redrawn(matrices, rng) for matrices in by_layer], axis=0)
+    else:
+        picked = rng.integers(0, len(by_layer), size=(RESAMPLES, len(by_layer)))
+        means = layers.transpose(1, 0, 2)[picked].mean(axis=1)
+    resampled = _deviation(means)
+    deviation = _deviation(layers.mean(axis=1))
     return Containment(
         deviation=(float(deviation[0]), float(deviation[1])),
-        interval=(_interval(resampled[0]), _interval(resampled[1])),
-        difference=_interval(resampled[1] - resampled[0]),
-        curves=both.mean(axis=1),
-        by_layer=both,
+        interval=(_interval(resampled[:, 0]), _interval(resampled[:, 1])),
+        difference=_interval(resampled[:, 1] - resampled[:, 0]),
+        curves=layers.mean(axis=1),
+        by_layer=layers,
     )
+
+
+def _redrawn(matrices: Curve, rng: np.random.Generator) -> Curve:
+    """Means over matrices drawn with replacement, ``(RESAMPLES, 2, BINS)``."""
+    count = matrices.shape[1]
+    picked = rng.multinomial(count, np.full(count, 1.0 / count), size=RESAMPLES) / count
+    means: Curve = np.einsum("rm,smb->rsb", picked, matrices)
+    return means
 
 
 def _deviation(curves: Curve) -> Curve:

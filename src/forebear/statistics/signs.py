@@ -11,6 +11,9 @@ from forebear.statistics.arrays import Floats
 from forebear.statistics.labels import NORMAL_TRUSTED_DOWN_TO, RESAMPLES
 from forebear.statistics.tails import capped, coin_log10_p, normal_log10_sf
 
+FEWEST_COINS = 50.0
+"""Effective number of coins, (sum c^2)^2 / sum c^4, from which the normal law is used for their sum."""
+
 _EXACT_SUFFICES = -6.0
 _CHUNK = 500
 
@@ -60,7 +63,8 @@ def sign_agreement(coins: Floats, rng: np.random.Generator) -> SignAgreement | N
 
 def _p_value(coins: Floats, total: float, squares: float, rng: np.random.Generator) -> tuple[float, str]:
     normal = normal_log10_sf(total / sqrt(squares))
-    if normal > log10(NORMAL_TRUSTED_DOWN_TO):
+    effective = squares**2 / float((np.square(coins) ** 2).sum())
+    if normal > log10(NORMAL_TRUSTED_DOWN_TO) and effective >= FEWEST_COINS:
         return normal, "normal"
     exact = coin_log10_p(total, squares)
     if exact <= _EXACT_SUFFICES:

@@ -13,7 +13,7 @@ from forebear.alignment.align import Alignment, Unaligned, align
 from forebear.alignment.draw import DEFAULT_BUDGET, Planner
 from forebear.alignment.sampled import Missing
 from forebear.anatomy.parts import Part, Role
-from forebear.evidence.finding import Finding
+from forebear.evidence.finding import Finding, listed
 from forebear.evidence.registry import tests_of
 from forebear.evidence.weights.identity import Identity, compare_values
 from forebear.evidence.weights.inheritance import Inheritance, measure_inheritance
@@ -185,7 +185,7 @@ class _Weighing:
     def _refused(self, aligned: Alignment, findings: list[Finding]) -> str | None:
         """What could not be tested at all, so that no p-value speaks for the pair; None if everything could."""
         if corrected(findings) is None:
-            reasons = "; ".join(dict.fromkeys(finding.reason for finding in findings if finding.reason))
+            reasons = listed(finding.reason for finding in findings if finding.reason)
             return f"no test could be computed: {reasons}"
         missing = [*_unreadable(aligned), *_faulty(aligned)]
         if missing:
@@ -255,7 +255,11 @@ def _retention(inheritance: Inheritance) -> dict[str, Retention]:
 def _unreadable(aligned: Alignment) -> list[str]:
     """Places whose weights should have been tested and could not be read (NaN, constant)."""
     found = [aligned.ffns(place) for place in aligned.places()]
-    return [one.reason for one in found if isinstance(one, Missing)]
+    unpaired = set(aligned.model.places()) ^ set(aligned.reference.places())
+    return [
+        *(one.reason for one in found if isinstance(one, Missing)),
+        *(f"{place}: an FFN of one side only" for place in sorted(unpaired, key=str)),
+    ]
 
 
 def _faulty(aligned: Alignment) -> list[str]:

@@ -86,10 +86,15 @@ def decide_related(
         return _equal(inheritance, complete)
     if residual.noise is not None:
         return _noised(residual.noise_on_model)
+    return _by_curves(inheritance, frozen=bool(identity.equal))
+
+
+def _by_curves(inheritance: Inheritance, *, frozen: bool) -> Decision:
     found = inheritance.containment
-    if found is None:
-        return _without_curves(bool(identity.equal))
-    if min(inheritance.energy) < LITTLE_ENERGY:
+    little = min(inheritance.energy) < LITTLE_ENERGY
+    if found is None or (little and frozen):
+        return _without_curves(frozen=frozen)
+    if little:
         return Decision(
             "undetermined",
             "labels agree beyond chance, but a side holds too little structure above noise to tell descent from a "
@@ -98,7 +103,7 @@ def decide_related(
         )
     if min(found.bulk_rise) >= BULK_OUTLASTS_TOP:
         return _shared_start(found)
-    return _by_containment(found, bool(identity.equal))
+    return _by_containment(found, frozen=frozen)
 
 
 def _equal(inheritance: Inheritance, complete: bool) -> Decision:
@@ -115,7 +120,7 @@ def _equal(inheritance: Inheritance, complete: bool) -> Decision:
     return Decision("same", "all values compared are equal once undone what is free", direction_reason=no_direction)
 
 
-def _without_curves(frozen: bool) -> Decision:
+def _without_curves(*, frozen: bool) -> Decision:
     reason = "no retention curve could be measured"
     if frozen:
         return Decision("derived", "tensors hold equal values beside others that do not", direction_reason=reason)
@@ -126,7 +131,7 @@ def _without_curves(frozen: bool) -> Decision:
     )
 
 
-def _by_containment(found: Containment, frozen: bool) -> Decision:
+def _by_containment(found: Containment, *, frozen: bool) -> Decision:
     """Derived where one side's structure lies whole inside the other's, or both lie flat; related otherwise."""
     inside_reference, inside_model = found.deviation
     figures = (

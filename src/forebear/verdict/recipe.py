@@ -87,9 +87,11 @@ def _copied(identity: Identity) -> Step | None:
 
 
 def _changed(identity: Identity, residual: Residual) -> list[Step | None]:
-    if not residual.tensors:
+    if identity.everything:
         return []
     steps: list[Step | None] = [_frozen(identity)]
+    if not residual.tensors:
+        return steps
     noise = residual.noise
     steps.append({"step": "noise", **noise} if noise else {"step": "trained", **residual.trained()})
     return steps

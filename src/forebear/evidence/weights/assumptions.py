@@ -3,6 +3,8 @@
 * Neurons of a layer are exchangeable: no copies at regular distance (tensor-parallel shards drawn from one seed
   repeat) and few near-duplicates anywhere.
 * Layers (and experts) are labelled independently: one seed for every layer repeats the same draw.
+* Residual coordinates are exchangeable: none repeats at a regular distance, none is tied to its neighbour (fixed
+  sinusoids in the embedding mean the same to everyone).
 * In a gated FFN the sign of a neuron's up row carries no meaning: it is a fair coin against its gate row.
 
 Levels: `python -m benchmarks.accuracy checks` counts how often honest models fail each, and that the planted
@@ -18,12 +20,15 @@ from math import sqrt
 import numpy as np
 
 from forebear.alignment.sampled import Ffn, Place, Sampled, Values
+from forebear.anatomy.parts import Part, Role
 from forebear.evidence.finding import Assumption
-from forebear.statistics.arrays import Floats, row_cosines, unit_rows
+from forebear.statistics.arrays import Floats, centred, row_cosines, unit_rows
 from forebear.statistics.labels import Block
+from forebear.statistics.matching import Index
 from forebear.statistics.signs import fair_coin_z
 
 EXCHANGEABLE = "neurons are exchangeable"
+EXCHANGEABLE_RESIDUAL = "residual coordinates are exchangeable"
 INDEPENDENT_LAYERS = "layers are labelled independently"
 INDEPENDENT_HEADS = "heads are labelled independently"
 FAIR_COINS = "signs of gate and up are fair coins"
@@ -43,6 +48,7 @@ class SelfChecks:
     """Checks of one model."""
 
     exchangeable: Assumption
+    exchangeable_residual: Assumption
     independent_layers: Assumption
     independent_heads: Assumption
     fair_coins: Assumption
@@ -59,7 +65,13 @@ class SelfChecks:
 
     def all(self) -> list[Assumption]:
         """Every check."""
-        return [self.exchangeable, self.independent_layers, self.independent_heads, self.fair_coins]
+        return [
+            self.exchangeable,
+            self.exchangeable_residual,
+            self.independent_layers,
+            self.independent_heads,
+            self.fair_coins,
+        ]
 
 
 def neuron_features(ffn: Ffn) -> Floats:
@@ -71,7 +83,13 @@ def check_alone(model: Sampled) -> SelfChecks:
     """Run every check on one model's drawn rows."""
     found = {place: model.ffn(place) for place in model.places()}
     ffns = {place: ffn for place, ffn in found.items() if isinstance(ffn, Ffn)}
-    return SelfChecks(_exchangeable(ffns), _independent_layers(ffns), _independent_heads(model), _fair_coins(ffns))
+    return SelfChecks(
+        _exchangeable(ffns),
+        _exchangeable_residual(model),
+        _independent_layers(ffns),
+        _independent_heads(model),
+        _fair_coins(ffns),
+    )
 
 
 def _exchangeable(ffns: dict[Place, Ffn]) -> Assumption:
@@ -107,14 +125,44 @@ def shift_z(products: Floats, ffn: Ffn, parts: int) -> float:
     at = np.searchsorted(ffn.neurons, partner)
     present = (at < ffn.neurons.size) & (ffn.neurons[np.minimum(at, ffn.neurons.size - 1)] == partner)
     rows = np.flatnonzero(present)
+    return pairs_z(products, rows, at[rows])
+
+
+def pairs_z(products: Floats, rows: Index, partners: Index) -> float:
+    """z of the agreement of given pairs of rows against all other pairs; 0 for fewer than four pairs.
+
+    Args:
+        products: ``(n, n)`` inner products.
+        rows, partners: the pairs.
+    """
     if rows.size < 4:
         return 0.0
     others = products[~np.eye(products.shape[0], dtype=bool)]
     spread = float(others.std())
-    # An involution (half the width) meets every pair twice.
-    doubled = sqrt(2.0) if parts == 2 else 1.0
-    agreement = float((products[rows, at[rows]] - others.mean()).sum())
+    # Pairs met from both ends (a distance of half the width) are one observation.
+    met = np.unique(np.stack([np.minimum(rows, partners), np.maximum(rows, partners)]), axis=1).shape[1]
+    doubled = sqrt(rows.size / met)
+    agreement = float((products[rows, partners] - others.mean()).sum())
     return agreement / (spread * sqrt(rows.size) * doubled) if spread > 0.0 else 0.0
+
+
+def _exchangeable_residual(model: Sampled) -> Assumption:
+    """Columns of the embedding a regular distance apart, and neighbours, against all others."""
+    part = Part(Role.EMBEDDING)
+    embedding = model.matrix(part) if part in model.anatomy.parts else None
+    if not isinstance(embedding, np.ndarray):
+        return Assumption(EXCHANGEABLE_RESIDUAL, True, "no embedding to check it in")
+    columns = unit_rows(centred(embedding).T)
+    products = columns @ columns.T
+    every = np.arange(products.shape[0], dtype=np.int64)
+    distances = [1, 2, *(every.size // parts for parts in _SHIFTS if every.size % parts == 0)]
+    worst = max(pairs_z(products, every, (every + distance) % every.size) for distance in distances)
+    return Assumption(
+        EXCHANGEABLE_RESIDUAL,
+        worst <= LEVEL_Z,
+        f"largest z of neighbouring coordinates, and of those a half, quarter or eighth apart, in the embedding "
+        f"{worst:.1f} (at most {LEVEL_Z:g})",
+    )
 
 
 def near_duplicates(products: Floats, roles: int) -> float:

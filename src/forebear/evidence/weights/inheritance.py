@@ -156,9 +156,8 @@ def _curves(matrix: PairedMatrix) -> tuple[Curve, Curve, float, float] | None:
 def _containment(curves: dict[int, list[tuple[Curve, Curve]]], alignment: Alignment) -> Containment | None:
     if not curves:
         return None
-    layers = [np.mean(np.asarray(curves[layer]), axis=0) for layer in sorted(curves)]
-    stacked = np.asarray(layers)
-    return containment(stacked[:, 0], stacked[:, 1], alignment.rng("retention"))
+    layers = [np.asarray(curves[layer]).transpose(1, 0, 2) for layer in sorted(curves)]
+    return containment(layers, alignment.rng("retention"))
 
 
 def _curve_layers(alignment: Alignment) -> frozenset[int]:

@@ -15,8 +15,9 @@ from forebear.alignment.align import Alignment
 from forebear.alignment.draw import Index
 from forebear.alignment.sampled import Ffn, Missing, Values
 from forebear.anatomy.parts import Role
-from forebear.evidence.finding import Finding
+from forebear.evidence.finding import Finding, listed
 from forebear.evidence.registry import test
+from forebear.evidence.weights.assumptions import EXCHANGEABLE_RESIDUAL
 from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.signs import RELABELLED
 from forebear.statistics.arrays import Floats, unit_rows
@@ -38,7 +39,7 @@ def neuron_invariants(pair: Pair) -> Finding:
         else:
             _add(products, place.layer, *(ffn_features(pair.alignment, ffn) for ffn in ffns))
     title = "Do products of up and down matrices agree on residual coordinates?"
-    return _finding("t3.neurons", title, pair.alignment, products, reasons)
+    return _finding("t3.neurons", title, pair, products, reasons)
 
 
 @test(strand="weights", needs=Pair, order=31)
@@ -56,17 +57,21 @@ def value_invariants(pair: Pair) -> Finding:
         else:
             _add(products, layer, *(value_features(alignment, side) for side in values))
     title = "Do products of value and output matrices agree on residual coordinates?"
-    return _finding("t3.values", title, alignment, products, reasons)
+    return _finding("t3.values", title, pair, products, reasons)
 
 
-def _finding(name: str, title: str, alignment: Alignment, products: dict[int, Floats], reasons: list[str]) -> Finding:
+def _finding(name: str, title: str, pair: Pair, products: dict[int, Floats], reasons: list[str]) -> Finding:
     """One shared relabelling of residual coordinates for all layers, so their products are added."""
+    alignment, assumptions = pair.alignment, pair.assumptions(EXCHANGEABLE_RESIDUAL)
+    refused = pair.residual_refused()
+    if refused is not None:
+        return Finding(name, title, reason=refused, answers=RELABELLED, assumptions=assumptions)
     found = list(products.values())
     block = [Block.of_products(sum(found[1:], found[0]))] if found else []
     agreement = label_agreement(block, alignment.rng(name)) if block else None
     if agreement is None:
-        reason = "; ".join(dict.fromkeys(reasons)) or "no products that vary"
-        return Finding(name, title, reason=reason, answers=RELABELLED)
+        reason = listed(reasons) or "no products that vary"
+        return Finding(name, title, reason=reason, answers=RELABELLED, assumptions=assumptions)
     layers = {layer: Block.of_products(square).z for layer, square in products.items()}
     return Finding(
         name,
@@ -76,6 +81,7 @@ def _finding(name: str, title: str, alignment: Alignment, products: dict[int, Fl
         answers=RELABELLED,
         effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
         by_layer=[layers.get(layer) for layer in range(len(alignment.layer_map))],
+        assumptions=assumptions,
     )
 
 

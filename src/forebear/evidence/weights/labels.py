@@ -14,10 +14,11 @@ import numpy as np
 from forebear.alignment.align import Alignment
 from forebear.alignment.sampled import Missing, Values
 from forebear.anatomy.parts import Part, Role
-from forebear.evidence.finding import Assumption, Finding
+from forebear.evidence.finding import Assumption, Finding, listed
 from forebear.evidence.registry import test
 from forebear.evidence.weights.assumptions import (
     EXCHANGEABLE,
+    EXCHANGEABLE_RESIDUAL,
     INDEPENDENT_HEADS,
     INDEPENDENT_LAYERS,
     neuron_features,
@@ -64,6 +65,10 @@ def value_labels(pair: Pair) -> Finding:
 def residual_labels(pair: Pair) -> Finding:
     """Residual coordinates: columns of the embedding and output matrices under the same index."""
     title = "Do residual coordinates of the same index agree in embedding and output?"
+    assumptions = pair.assumptions(EXCHANGEABLE_RESIDUAL)
+    refused = pair.residual_refused()
+    if refused is not None:
+        return Finding("t1.residual", title, reason=refused, answers=LABELS_KEPT, assumptions=assumptions)
     products: list[Floats] = []
     reasons = []
     for role in (Role.EMBEDDING, Role.OUTPUT):
@@ -83,6 +88,7 @@ def residual_labels(pair: Pair) -> Finding:
         log10_p=agreement.log10_p,
         answers=LABELS_KEPT,
         effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
+        assumptions=assumptions,
     )
 
 
@@ -163,4 +169,4 @@ def layer_z(blocks: Sequence[Block]) -> float | None:
 
 
 def _why(reasons: Sequence[str]) -> str:
-    return "; ".join(dict.fromkeys(reasons)) or "no rows that vary"
+    return listed(reasons) or "no rows that vary"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from forebear.alignment.align import Alignment
 from forebear.evidence.finding import Assumption
-from forebear.evidence.weights.assumptions import SelfChecks, check_alone
+from forebear.evidence.weights.assumptions import EXCHANGEABLE_RESIDUAL, SelfChecks, check_alone
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,15 @@ class Pair:
             for check in checks.all()
             if check.name in names
         ]
+
+    def residual_refused(self) -> str | None:
+        """Why residual labels cannot be tested: neither side's coordinates are exchangeable; None if they can.
+
+        One exchangeable side is enough: relabelling it alone leaves the law of the pair unchanged.
+        """
+        if self.model.exchangeable_residual.holds or self.reference.exchangeable_residual.holds:
+            return None
+        return self.broken(self.assumptions(EXCHANGEABLE_RESIDUAL))
 
     @staticmethod
     def broken(assumptions: Iterable[Assumption]) -> str | None:

@@ -11,7 +11,7 @@ from math import log10
 import numpy as np
 
 from forebear.alignment.sampled import Ffn, Missing
-from forebear.evidence.finding import Finding
+from forebear.evidence.finding import Finding, listed
 from forebear.evidence.registry import test
 from forebear.evidence.weights.assumptions import EXCHANGEABLE, FAIR_COINS, INDEPENDENT_LAYERS
 from forebear.evidence.weights.pair import Pair
@@ -34,7 +34,7 @@ def gated_signs(pair: Pair) -> Finding:
     thrown = [coin for layer in coins.values() for coin in layer]
     agreement = sign_agreement(np.concatenate(thrown), pair.alignment.rng(name)) if thrown else None
     if agreement is None:
-        reason = "; ".join(dict.fromkeys(reasons)) or "no gated FFN on both sides"
+        reason = listed(reasons) or "no gated FFN on both sides"
         return Finding(name, title, reason=reason, answers=RELABELLED, assumptions=assumptions)
     return Finding(
         name,
