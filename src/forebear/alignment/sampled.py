@@ -258,7 +258,7 @@ def balanced(up: Floats, down: Floats) -> tuple[Floats, Floats]:
 
 
 def _fault(values: Floats) -> str | None:
-    if values.size > 1 and np.ptp(values) == 0.0:
+    if values.size > 1 and values.min() == values.max() and np.isfinite(values.flat[0]):
         return "is constant"
     return _out_of_range(values)
 

@@ -53,7 +53,9 @@ class StoredPair:
     @property
     def constant(self) -> bool:
         """Both sides hold one value only."""
-        return self.model.size == 0 or (np.ptp(self.model) == 0.0 and np.ptp(self.reference) == 0.0)
+        return self.model.size == 0 or (
+            self.model.min() == self.model.max() and self.reference.min() == self.reference.max()
+        )
 
     @property
     def equal(self) -> bool:
