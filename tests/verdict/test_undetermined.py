@@ -134,3 +134,13 @@ def test_random_starts_of_one_seed_for_every_layer_are_judged_by_single_layers(c
     assert found.weights is not None
     checks = [one for finding in found.weights.findings for one in finding.assumptions if "layers" in one.name]
     assert any(not one.holds for one in checks)
+
+
+def test_the_side_with_tensors_is_described_all_the_same(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "config.json").write_text("{}")
+    found = compare(bare, ZOO / "gated/g00")
+    assert (found.model.parameters, found.model.digest_reason) == (None, "no tensors")
+    assert found.reference.parameters == 373_488
+    assert found.reference.digest is not None

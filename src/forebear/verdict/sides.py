@@ -108,8 +108,10 @@ def fixed_key(seed: int) -> str:
     return f"seed {seed}"
 
 
-def bare_side(model: Model) -> Side:
-    """Description of a side that has no tensors."""
+def described(model: Model, settings: Settings, progress: Progress) -> Side:
+    """Description of a side that is not compared, with or without tensors."""
+    if model.tensors is not None:
+        return prepare(model, model.tensors, settings, progress).after_reading([fixed_key(settings.seed)])
     return Side(
         source=model.source,
         digest_reason="no tensors",
