@@ -28,16 +28,17 @@ Detector = Callable[[float, float], int]
 """From share and cosine to the number of detected draws out of ``DRAWS``; may stop at the first failure."""
 
 
-def smallest_cosine(detect: Detector, share: float) -> float | None:
-    """Smallest cosine of ``COSINES`` at which every draw is detected (bisection); None if none is."""
-    low, high = 0, len(COSINES)
-    while low < high:
-        middle = (low + high) // 2
-        if detect(share, COSINES[middle]) == DRAWS:
-            high = middle
-        else:
-            low = middle + 1
-    return COSINES[low] if low < len(COSINES) else None
+def smallest_cosine(detect: Detector, share: float, least: float = COSINES[0]) -> float | None:
+    """Smallest cosine of ``COSINES`` at which every draw is detected; None if none is.
+
+    Cosines are tried upwards, since a detector may stop at its first failure: what is too small costs little.
+
+    Args:
+        detect: counts detected draws.
+        share: share of rows inherited.
+        least: where to begin, a cosine known to be needed.
+    """
+    return next((cosine for cosine in COSINES if cosine >= least and detect(share, cosine) == DRAWS), None)
 
 
 @dataclass(frozen=True)

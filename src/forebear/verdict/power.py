@@ -17,6 +17,7 @@ from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.signs import RELABELLED
 from forebear.statistics.arrays import Floats, unit_rows
 from forebear.statistics.planting import (
+    COSINES,
     DRAWS,
     Detector,
     GatedRows,
@@ -93,8 +94,17 @@ def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
 
 def _measured(test: str, detect: Detector, curves: bool) -> ClassPower:
     detected = detect(STATED_SHARE, STATED_COSINE)
-    points = [PowerPoint(share, smallest_cosine(detect, share)) for share in SHARES] if curves else []
-    return ClassPower(tests=[test], detected=detected, draws=DRAWS, curve=points)
+    return ClassPower(tests=[test], detected=detected, draws=DRAWS, curve=_curve(detect) if curves else [])
+
+
+def _curve(detect: Detector) -> list[PowerPoint]:
+    """Smallest cosine by share, in ascending shares; a smaller share never needs a smaller cosine."""
+    points: list[PowerPoint] = []
+    least: float | None = COSINES[0]
+    for share in reversed(SHARES):
+        least = None if least is None else smallest_cosine(detect, share, least)
+        points.append(PowerPoint(share, least))
+    return points[::-1]
 
 
 def _ffns(pair: Pair, most: int) -> list[tuple[Ffn, Ffn]]:
