@@ -79,6 +79,7 @@ class PlantedLabels:
     def detected(self, share: float, cosine: float) -> int:
         """Draws of ``DRAWS`` in which the test fires on this share of rows at this cosine."""
         if share not in self._kept:
+            self._kept.clear()  # one share at a time: the parts of all draws are large
             self._kept[share] = [self._coins(own, cross, scale, share) for own, cross, scale in self._blocks]
         rest = sqrt(1.0 - cosine**2)
         coins = [kept + cosine * planted + rest * faded for kept, planted, faded in self._kept[share]]
@@ -106,8 +107,7 @@ class PlantedLabels:
             "i": (np.take_along_axis(relabelled, i, 1), np.take_along_axis(planted, i, 1)),
             "j": (np.take_along_axis(relabelled, j, 1), np.take_along_axis(planted, j, 1)),
         }
-        kept = np.zeros((DRAWS, half))
-        of_own, faded = np.zeros((DRAWS, half)), np.zeros((DRAWS, half))
+        kept, of_own, faded = (np.zeros((DRAWS, half), dtype=np.float32) for _ in range(3))
         for row, column, where, sign in ((i, i, "i", 1), (j, j, "j", 1), (i, j, "j", -1), (j, i, "i", -1)):
             moved, mask = at[where]
             strange = sign * cross[row, moved] / scale
