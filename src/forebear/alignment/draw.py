@@ -31,7 +31,7 @@ MOST_NEURONS = 1536
 MOST_COORDINATES = 512
 """Residual coordinates read of matrices whose stored rows are residual coordinates."""
 
-MOST_TOKENS = 2048
+MOST_TOKENS = 1024
 MOST_PROJECTION_ROWS = 256
 DEEP_LAYERS = 4
 """Layers, evenly spaced, of which several times more neurons are drawn, since matching relabelled neurons

@@ -23,7 +23,9 @@ from forebear.evidence.weights.signs import RELABELLED
 from forebear.statistics.arrays import Floats, unit_rows
 from forebear.statistics.labels import Block, label_agreement
 
-MOST_LABELS = 1024
+MOST_LABELS = 512
+"""Residual coordinates tested as labels: one square of this size is held for every layer."""
+
 MOST_COLUMNS = 256
 
 

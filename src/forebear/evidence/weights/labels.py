@@ -29,6 +29,9 @@ from forebear.statistics.labels import Block, LabelAgreement, label_agreement
 
 LABELS_KEPT = "labels kept"
 
+MOST_RESIDUAL_LABELS = 1024
+"""Residual coordinates tested as labels, so that the square of their products stays small."""
+
 
 @test(strand="weights", needs=Pair, order=10)
 def neuron_labels(pair: Pair) -> Finding:
@@ -76,7 +79,8 @@ def residual_labels(pair: Pair) -> Finding:
         if isinstance(found, Missing):
             reasons.append(found.reason)
         else:
-            products.append(unit_rows(found[0].T) @ unit_rows(found[1].T).T)
+            kept = pair.alignment.draw.coordinates(found[0].shape[1], MOST_RESIDUAL_LABELS)
+            products.append(unit_rows(found[0][:, kept].T) @ unit_rows(found[1][:, kept].T).T)
     block = [Block.of_products(sum(products[1:], products[0]))] if products else []
     agreement = label_agreement(block, pair.alignment.rng("t1.residual")) if block else None
     if agreement is None:
