@@ -14,14 +14,22 @@ from benchmarks.accuracy.known import FAMILIES, compared, in_parallel, sampled, 
 from benchmarks.accuracy.surgeries import Change, changed, correlated_gates, one_seed, repeated_shards
 from benchmarks.accuracy.tables import Table, counted
 from forebear.alignment.sampled import Missing
-from forebear.evidence.weights.assumptions import EXCHANGEABLE, FAIR_COINS, INDEPENDENT_LAYERS, SelfChecks, check_alone
+from forebear.evidence.weights.assumptions import (
+    EXCHANGEABLE,
+    EXCHANGEABLE_RESIDUAL,
+    FAIR_COINS,
+    INDEPENDENT_HEADS,
+    INDEPENDENT_LAYERS,
+    SelfChecks,
+    check_alone,
+)
 from forebear.evidence.weights.labels import neuron_blocks
 from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.signs import matched_coins
 from forebear.statistics.labels import label_agreement
 from forebear.statistics.signs import sign_agreement
 
-CHECKS = (EXCHANGEABLE, INDEPENDENT_LAYERS, FAIR_COINS)
+CHECKS = (EXCHANGEABLE, EXCHANGEABLE_RESIDUAL, INDEPENDENT_LAYERS, INDEPENDENT_HEADS, FAIR_COINS)
 VIOLATIONS = ("none", "2 equal shards", "4 equal shards", "8 equal shards", "one seed for all layers", "gate-up 0.2")
 OPTIMISERS = ("SGD", "AdamW", "Muon")
 MODELS = {"none": 100}
