@@ -60,5 +60,5 @@ def test_a_finding_has_a_value_or_a_reason() -> None:
         Finding("t", "title")
     with pytest.raises(ValueError, match="both"):
         Finding("t", "title", value=1.0, reason="because")
-    assert Finding("t", "title", value=0.0).computable
-    assert not Finding("t", "title", reason="because").computable
+    assert Finding("t", "title", value=0.0).reason is None
+    assert Finding("t", "title", reason="because").value is None

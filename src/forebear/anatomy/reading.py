@@ -60,29 +60,6 @@ def storage_rows(store: TensorStore, view: View, rows: Rows | None = None, cols:
     return _storage_rows(info, view, _checked(view, rows, 0), _checked(view, cols, 1))
 
 
-def bytes_touched(store: TensorStore, view: View, rows: Rows | None = None, cols: Rows | None = None) -> int:
-    """Stored bytes that ``read_part`` reads, a row counted once.
-
-    Args:
-        store: tensors of the model; only shapes are asked for.
-        view: where the part lies.
-        rows: logical rows, as in ``read_part``.
-        cols: logical columns, as in ``read_part``.
-
-    Returns:
-        Whole stored rows, in bytes.
-
-    Raises:
-        AnatomyError: as in ``read_part``.
-    """
-    info = store.info(view.tensor)
-    wanted = storage_rows(store, view, rows, cols)
-    if wanted is None:
-        return info.nbytes
-    total = info.matrix_shape[0]
-    return info.nbytes * len(np.unique(wanted)) // total if total else 0
-
-
 def _storage_rows(info: TensorInfo, view: View, rows: Rows | None, cols: Rows | None) -> Rows | None:
     wanted = cols if view.transposed else _out_indices(info, view, rows)
     if view.index is None:

@@ -58,11 +58,6 @@ class Finding(msgspec.Struct, frozen=True):
         if self.value is not None and self.reason is not None:
             raise ValueError(f"finding {self.test} has both a value and a reason why not")
 
-    @property
-    def computable(self) -> bool:
-        """Whether there is a value."""
-        return self.value is not None
-
 
 def listed(reasons: Iterable[str], most: int = 3) -> str:
     """Different reasons in one line, the first few of them; empty if there is none."""
