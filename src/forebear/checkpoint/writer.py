@@ -40,7 +40,7 @@ def write_safetensors(
         cursor += size
     encoded = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     encoded += b" " * (-len(encoded) % 8)
-    _write_aside(Path(path), [len(encoded).to_bytes(8, "little"), encoded, *(item[2] for item in tensors.values())])
+    write_aside(Path(path), [len(encoded).to_bytes(8, "little"), encoded, *(item[2] for item in tensors.values())])
 
 
 def write_sharded(
@@ -71,10 +71,16 @@ def write_sharded(
         weight_map.update(dict.fromkeys(chosen, file))
     total = sum(memoryview(data).nbytes for _, _, data in tensors.values())
     index = {"metadata": {"total_size": total}, "weight_map": dict(sorted(weight_map.items()))}
-    _write_aside(folder / INDEX_NAME, [json.dumps(index, indent=1, ensure_ascii=False).encode("utf-8")])
+    write_aside(folder / INDEX_NAME, [json.dumps(index, indent=1, ensure_ascii=False).encode("utf-8")])
 
 
-def _write_aside(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
+def write_aside(path: Path, pieces: Sequence[bytes | memoryview]) -> None:
+    """Write a file under another name, then rename it to its place; a failure leaves nothing behind.
+
+    Args:
+        path: where the file shall stand.
+        pieces: its content, in order.
+    """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with aside.open("wb") as file:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
+from forebear.checkpoint.writer import write_aside
 from forebear.errors import UsageError
 
 
@@ -33,15 +33,7 @@ def write_text(path: str | Path, text: str) -> Path:
     """
     target = Path(path)
     try:
-        handle, aside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
-                stream.write(text)
-            Path(aside).chmod(0o644)
-            Path(aside).replace(target)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        write_aside(target, [text.encode("utf-8")])
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", where=target) from None
     return target

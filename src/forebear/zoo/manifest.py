@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from forebear.checkpoint.writer import write_aside
 from forebear.errors import UsageError
 from forebear.zoo.recipes import VERSION, Recipe
 
@@ -38,9 +39,7 @@ def save(zoo: Path, entries: dict[str, Entry], corpus_digest: str) -> None:
     """Writes the manifest aside, then puts it in place."""
     path = zoo / "manifest.json"
     content = {"schema": SCHEMA, "corpus": corpus_digest, "models": dict(sorted(entries.items()))}
-    aside = path.with_name(path.name + ".part")
-    aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    aside.replace(path)
+    write_aside(path, [(json.dumps(content, indent=2) + "\n").encode("utf-8")])
 
 
 def entry(recipe: Recipe, losses: tuple[float, float], sha256: str, ancestors: dict[str, str], torch: str) -> Entry:
