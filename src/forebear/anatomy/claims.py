@@ -7,31 +7,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from forebear.anatomy.parts import Disagreement
-from forebear.anatomy.tables import Family
+from forebear.anatomy.tables import LANGUAGE, Family
 
 _SHOWN = 60
+_SECTIONS = {
+    LANGUAGE: ("text_config", "llm_config", "language_config"),
+    "vision": ("vision_config", "vit_config"),
+    "audio": ("audio_config",),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """A configuration, with the text model's part of a multimodal one laid over the rest.
+    """What a configuration says of one tower: the tower's own section, for the language tower laid over the rest.
 
     Attributes:
         values: keys and values as they stand.
-        model_types: every ``model_type`` stated, the text model's first.
+        model_types: every ``model_type`` stated, the section's first.
     """
 
     values: Mapping[str, Any]
     model_types: tuple[str, ...]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any] | None) -> Claims:
-        """Reads a configuration; None is one that claims nothing."""
+    def of(cls, config: Mapping[str, Any] | None, tower: str = LANGUAGE) -> Claims:
+        """Reads a configuration; None is one that claims nothing.
+
+        Args:
+            config: config.json as read.
+            tower: tower in question. Sizes outside its section are another tower's, unless it is the language tower
+                or the configuration has no sections at all.
+        """
         top = dict(config or {})
-        text = top.get("text_config")
-        text = text if isinstance(text, dict) else {}
-        types = [kind for kind in (text.get("model_type"), top.get("model_type")) if isinstance(kind, str)]
-        return cls({**top, **text}, tuple(dict.fromkeys(types)))
+        sections = {kind: _section(top, kind) for kind in _SECTIONS}
+        own = sections.get(tower, {})
+        outer = top if tower == LANGUAGE or not any(sections.values()) else {}
+        types = [kind for kind in (own.get("model_type"), top.get("model_type")) if isinstance(kind, str)]
+        return cls({**outer, **own}, tuple(dict.fromkeys(types)))
 
     def count(self, family: Family, quantity: str) -> int | None:
         """A size the configuration claims for a family; None where it claims none or no positive whole number."""
@@ -41,6 +53,11 @@ class Claims:
     def favours(self, family: Family) -> bool:
         """Whether ``model_type`` names the family."""
         return bool(set(self.model_types) & set(family.model_types))
+
+
+def _section(config: Mapping[str, Any], tower: str) -> dict[str, Any]:
+    found = (config.get(key) for key in _SECTIONS[tower])
+    return next((section for section in found if isinstance(section, dict)), {})
 
 
 def shown(value: object) -> str:

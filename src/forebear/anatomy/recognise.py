@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,24 +15,27 @@ from forebear.anatomy.parts import Disagreement, Geometry, Role
 from forebear.anatomy.placing import Heads, geometry, infer_heads, infer_sizes, place
 from forebear.anatomy.remarks import remarks
 from forebear.anatomy.shapes import Draft, draft
-from forebear.anatomy.tables import load_families
+from forebear.anatomy.tables import LANGUAGE, TOWERS, load_families
 from forebear.checkpoint.store import TensorStore
 
 
 @dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
+    """A family below one prefix, with the parts that fit, and whether config.json names the family."""
+
     found: Found
     draft: Draft
     favoured: bool
 
     @property
     def rank(self) -> tuple[int, bool, int]:
+        """Tensors explained, then the claim, then how much the family asks for."""
         family = self.draft.family
         return len(self.draft.used()), self.favoured, len(family.always)
 
 
 def recognise(store: TensorStore, config: Mapping[str, Any] | None = None) -> Anatomy:
-    """Recognises which tensor is what.
+    """Recognises which tensor of the language tower is what.
 
     The family whose table explains most tensors by name and shape is taken; config.json's ``model_type`` decides only
     between tables that explain equally many. Sizes come from shapes; the configuration fills what they leave open
@@ -43,10 +46,26 @@ def recognise(store: TensorStore, config: Mapping[str, Any] | None = None) -> An
         config: config.json as read; None where there is none.
 
     Returns:
-        The anatomy. Where no family fits, ``family`` is None, there are no parts, every tensor is unrecognised, sizes
-        are zero or None and the norm is ``unknown``.
+        The anatomy; tensors of other towers are unrecognised in it (see `forebear.anatomy.towers`). Where no family
+        fits, ``family`` is None, there are no parts, every tensor is unrecognised, sizes are zero or None and the norm
+        is ``unknown``.
     """
-    names, claims = Names(store.names(), load_families()), Claims.of(config)
+    names = Names(store.names(), load_families())
+    return best_body(store, names, config, frozenset({LANGUAGE})) or _nothing(names)
+
+
+def best_body(
+    store: TensorStore, names: Names, config: Mapping[str, Any] | None, kinds: frozenset[str]
+) -> Anatomy | None:
+    """The anatomy that explains most of some names, among the towers asked for; None where no family fits.
+
+    Args:
+        store: the model's tensors.
+        names: the names in question.
+        config: config.json as read.
+        kinds: towers that are wanted (``TOWERS``). A place that a table of another tower explains better is left out.
+    """
+    claims = {kind: Claims.of(config, kind) for kind in TOWERS}
     candidates = []
     for family in load_families():
         for found in names.find(family):
@@ -56,14 +75,22 @@ def recognise(store: TensorStore, config: Mapping[str, Any] | None = None) -> An
             if family.always <= {part.role for part in sketch.held} and any(
                 part.layer is not None for part in sketch.held
             ):
-                candidates.append(_Candidate(found, sketch, claims.favours(family)))
-    if not candidates:
-        return _nothing(names)
-    best, equals = _choose(candidates)
-    return _finish(names, claims, best, equals)
+                candidates.append(Candidate(found, sketch, claims[family.tower].favours(family)))
+    wanted = [one for one in candidates if _best_here(one, candidates).draft.family.tower in kinds]
+    wanted = [one for one in wanted if one.draft.family.tower in kinds]
+    if not wanted:
+        return None
+    best, equals = _choose(wanted)
+    return assemble(names, claims[best.draft.family.tower], best, equals)
 
 
-def _choose(candidates: list[_Candidate]) -> tuple[_Candidate, list[str]]:
+def _best_here(one: Candidate, candidates: list[Candidate]) -> Candidate:
+    """The candidate that explains most below the same prefix; of equals the language tower's."""
+    here = [each for each in candidates if each.draft.prefix == one.draft.prefix]
+    return max(here, key=lambda each: (each.rank, each.draft.family.tower == LANGUAGE))
+
+
+def _choose(candidates: list[Candidate]) -> tuple[Candidate, list[str]]:
     """The best candidate, and the families that fit as well where nothing decided."""
     top = max(candidate.rank for candidate in candidates)
     tied = [candidate for candidate in candidates if candidate.rank == top]
@@ -75,7 +102,15 @@ def _choose(candidates: list[_Candidate]) -> tuple[_Candidate, list[str]]:
     return best, sorted(rivals - {best.draft.family.name})
 
 
-def _finish(names: Names, claims: Claims, best: _Candidate, equals: list[str]) -> Anatomy:
+def assemble(names: Names, claims: Claims, best: Candidate, equals: Sequence[str] = ()) -> Anatomy:
+    """The anatomy of a candidate: heads inferred, parts placed, what is left over listed.
+
+    Args:
+        names: the names in question; those without a part come out as unrecognised.
+        claims: what the configuration says of the tower.
+        best: the candidate.
+        equals: families that fit as well.
+    """
     found, sketch = best.found, best.draft
     heads = infer_heads(sketch, claims)
     sizes = infer_sizes(sketch, heads)
@@ -105,7 +140,7 @@ def _finish(names: Names, claims: Claims, best: _Candidate, equals: list[str]) -
     )
 
 
-def _model_type(claims: Claims, best: _Candidate) -> tuple[list[Disagreement], list[str]]:
+def _model_type(claims: Claims, best: Candidate) -> tuple[list[Disagreement], list[str]]:
     """A stated model type that is another family's contradicts; one that no table knows is only remarked."""
     if best.favoured or not claims.model_types:
         return [], []

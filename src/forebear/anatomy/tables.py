@@ -17,6 +17,8 @@ NORMS = frozenset({"rms", "layer"})
 # pre: a norm feeds each block; output: a norm follows each block; residual: a norm follows each residual sum.
 BLOCKS = frozenset({"pre", "output", "residual"})
 QK_NORMS = frozenset({"head", "whole"})
+LANGUAGE = "language"
+TOWERS = frozenset({LANGUAGE, "vision", "audio"})
 SPLITS: Mapping[str, int | None] = {
     "equal": None,  # as many equal runs of rows as parts
     "grouped": 3,  # q as wide as o reads, k and v share the rest
@@ -102,6 +104,7 @@ class Family:
         extra_layers: patterns that mark a layer as lying outside the stack.
         buffers: patterns of tensors that are computed, not learned.
         config: size (``QUANTITIES``) to the key of config.json that claims it.
+        tower: which tower of a multimodal model it describes (``TOWERS``).
     """
 
     name: str
@@ -117,6 +120,7 @@ class Family:
     extra_layers: tuple[str, ...]
     buffers: tuple[str, ...]
     config: Mapping[str, str]
+    tower: str = LANGUAGE
 
 
 T = TypeVar("T")
@@ -201,6 +205,7 @@ def parse_family(text: str, where: str) -> Family:
         extra_layers=table.strings("extra_layers", []),
         buffers=table.strings("buffers", []),
         config=_config(table),
+        tower=table.choice("tower", TOWERS) or LANGUAGE,
     )
     table.done()
     for pattern in (*family.extra_layers, *family.buffers):
