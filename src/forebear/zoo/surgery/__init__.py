@@ -1,0 +1,48 @@
+"""Changes that keep, hide or blur what a model computes, as pure functions on a dictionary of arrays.
+
+Each takes tensors by name and returns a new dictionary, or a `Changed` where the config changes too; untouched arrays
+are shared, types are kept, arithmetic is in float64. Llama, Qwen2, Qwen2-MoE and GPT-2 are known by their published
+names; neurons also those of Mixtral and of BERT-style encoders. Splitting into shards is
+``forebear.zoo.folder.write_folder(..., shards=n)``.
+"""
+
+from forebear.zoo.surgery.changed import Changed
+from forebear.zoo.surgery.heads import flip_heads, mix_queries, mix_values, permute_heads, rescale_heads
+from forebear.zoo.surgery.layers import shift_layers
+from forebear.zoo.surgery.names import rename, reorder
+from forebear.zoo.surgery.neurons import flip_signs, permute_neurons, rescale_neurons
+from forebear.zoo.surgery.norms import rescale_norms
+from forebear.zoo.surgery.residual import (
+    fold_gains,
+    permute_residual,
+    residual_permutation,
+    residual_rotation,
+    rotate_residual,
+)
+from forebear.zoo.surgery.stacked import everything
+from forebear.zoo.surgery.values import add_noise, cast, redraw
+
+__all__ = [
+    "Changed",
+    "add_noise",
+    "cast",
+    "everything",
+    "flip_heads",
+    "flip_signs",
+    "fold_gains",
+    "mix_queries",
+    "mix_values",
+    "permute_heads",
+    "permute_neurons",
+    "permute_residual",
+    "redraw",
+    "rename",
+    "reorder",
+    "rescale_heads",
+    "rescale_neurons",
+    "rescale_norms",
+    "residual_permutation",
+    "residual_rotation",
+    "rotate_residual",
+    "shift_layers",
+]
