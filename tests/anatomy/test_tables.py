@@ -48,6 +48,7 @@ def test_a_table_says_what_it_says() -> None:
     [
         ('norm = "rms"', 'norm = "rms"\ncolour = 1', "colour"),
         ('norm = "rms"', 'norm = "batch"', "norm"),
+        ('norm = "rms"', 'norm = "rms"\ntower = "smell"', "tower"),
         ('norm = "rms"', "", "norm"),
         ('block = "pre"', "", "block"),
         ('family = "tiny"', "", "family"),
@@ -100,4 +101,4 @@ def test_a_damaged_table_is_read_or_refused(cut: int, length: int, text: str) ->
 
 def test_tables_of_the_package_load_once() -> None:
     assert load_families() is load_families()
-    assert len({family.name for family in load_families()}) == len(load_families()) == 16
+    assert len({family.name for family in load_families()}) == len(load_families()) == 24

@@ -76,18 +76,27 @@ def best_body(
                 part.layer is not None for part in sketch.held
             ):
                 candidates.append(Candidate(found, sketch, claims[family.tower].favours(family)))
-    wanted = [one for one in candidates if _best_here(one, candidates).draft.family.tower in kinds]
-    wanted = [one for one in wanted if one.draft.family.tower in kinds]
+    wanted = [one for one in _leading(candidates) if one.draft.family.tower in kinds]
     if not wanted:
         return None
     best, equals = _choose(wanted)
     return assemble(names, claims[best.draft.family.tower], best, equals)
 
 
-def _best_here(one: Candidate, candidates: list[Candidate]) -> Candidate:
-    """The candidate that explains most below the same prefix; of equals the language tower's."""
-    here = [each for each in candidates if each.draft.prefix == one.draft.prefix]
-    return max(here, key=lambda each: (each.rank, each.draft.family.tower == LANGUAGE))
+def _leading(candidates: list[Candidate]) -> list[Candidate]:
+    """Candidates of which most tensors are not explained better by a table of another tower."""
+    used = [one.draft.used() for one in candidates]
+
+    def outdone(number: int) -> bool:
+        one = candidates[number]
+        return any(
+            other.draft.family.tower != one.draft.family.tower
+            and len(theirs) > len(used[number]) - (other.draft.family.tower == LANGUAGE)
+            and 2 * len(theirs & used[number]) >= len(used[number])
+            for other, theirs in zip(candidates, used, strict=True)
+        )
+
+    return [one for number, one in enumerate(candidates) if not outdone(number)]
 
 
 def _choose(candidates: list[Candidate]) -> tuple[Candidate, list[str]]:
