@@ -8,7 +8,7 @@ names; neurons also those of Mixtral and of BERT-style encoders. Splitting into 
 
 from forebear.zoo.surgery.changed import Changed
 from forebear.zoo.surgery.heads import flip_heads, mix_queries, mix_values, permute_heads, rescale_heads
-from forebear.zoo.surgery.layers import shift_layers
+from forebear.zoo.surgery.layers import drop_layers, insert_layers, reorder_layers, repeat_layers, shift_layers
 from forebear.zoo.surgery.names import rename, reorder
 from forebear.zoo.surgery.neurons import flip_signs, permute_neurons, rescale_neurons
 from forebear.zoo.surgery.norms import rescale_norms
@@ -21,23 +21,31 @@ from forebear.zoo.surgery.residual import (
 )
 from forebear.zoo.surgery.stacked import everything
 from forebear.zoo.surgery.values import add_noise, cast, redraw
+from forebear.zoo.surgery.width import prune_heads, prune_hidden, prune_neurons, widen_hidden, widen_neurons
 
 __all__ = [
     "Changed",
     "add_noise",
     "cast",
+    "drop_layers",
     "everything",
     "flip_heads",
     "flip_signs",
     "fold_gains",
+    "insert_layers",
     "mix_queries",
     "mix_values",
     "permute_heads",
     "permute_neurons",
     "permute_residual",
+    "prune_heads",
+    "prune_hidden",
+    "prune_neurons",
     "redraw",
     "rename",
     "reorder",
+    "reorder_layers",
+    "repeat_layers",
     "rescale_heads",
     "rescale_neurons",
     "rescale_norms",
@@ -45,4 +53,6 @@ __all__ = [
     "residual_rotation",
     "rotate_residual",
     "shift_layers",
+    "widen_hidden",
+    "widen_neurons",
 ]

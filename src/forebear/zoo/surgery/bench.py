@@ -108,7 +108,7 @@ class Bench:
         self._parts: dict[Part, Floats] = {}
         self._touched: set[str] = set()
         for name, tensor in tensors.items():
-            home = _home(name)
+            home = home_of(name)
             if home is not None:
                 if any(part in self._of for part in home[0]):
                     raise UsageError(f"two tensors are the {home[0][0]}", where=name)
@@ -226,7 +226,8 @@ class Heads:
         self.rotary = Part(Role.POSITION_EMBEDDING) not in bench
 
 
-def _home(name: str) -> tuple[tuple[Part, ...], bool] | None:
+def home_of(name: str) -> tuple[tuple[Part, ...], bool] | None:
+    """The parts that lie in a tensor and whether it is stored ``(in, out)``; None for a name of no known role."""
     for pattern, (roles, transposed) in _TABLE:
         match = pattern.fullmatch(name)
         if match:

@@ -105,7 +105,8 @@ def rescale_heads(tensors: Tensors, config: Config, *, seed: int = 0, octaves: i
 def flip_heads(tensors: Tensors, config: Config, *, seed: int = 0) -> Arrays:
     """Negates about half the value dimensions with their output columns, half the planes of queries with those of keys.
 
-    Planes are the rotary ones; where positions are learned, query and key dimensions are negated one by one. Nothing is rounded.
+    Planes are the rotary ones; where positions are learned, query and key dimensions are negated one by one. Nothing is
+    rounded.
 
     Raises:
         UsageError: as `mix_queries`.
