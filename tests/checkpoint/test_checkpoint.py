@@ -151,3 +151,18 @@ def test_few_rows_of_a_large_file_stay_few(tmp_path: Path) -> None:
             block = Path("/proc/self/smaps").read_text().split(str(path))[1]
             resident = next(line for line in block.splitlines() if line.startswith("Rss:"))
             assert int(resident.split()[1]) <= 10 * 16
+
+
+def test_a_part_shows_its_tensors_and_their_files_only(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.safetensors" for number in range(2)]
+    for number, path in enumerate(paths):
+        write_safetensors(path, {f"{number}.a": stored("U8", 3), f"{number}.b": stored("U8", 4)})
+    with Checkpoint([Shard(path) for path in paths]) as opened:
+        part = opened.only(["1.b"])
+        assert (list(part.names()), part.parameters, part.nbytes, part.files) == (["1.b"], 4, 4, (paths[1],))
+        np.testing.assert_array_equal(part.read("1.b"), opened.read("1.b"))
+        with pytest.raises(CheckpointError, match="no tensor"):
+            part.read("1.a")
+        with pytest.raises(CheckpointError, match="no tensor"):
+            opened.only(["2.a"])
+        assert list(opened.only([]).names()) == []

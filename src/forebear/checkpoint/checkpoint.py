@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -158,6 +158,24 @@ class Checkpoint:
     def from_file(cls, path: str | Path) -> Self:
         """Open one safetensors file."""
         return cls([Shard(Path(path))])
+
+    def only(self, names: Collection[str]) -> Self:
+        """The same checkpoint seen through some of its tensors, and the files that hold them.
+
+        Both share their open files: closing one closes these for the other.
+
+        Args:
+            names: tensors kept.
+
+        Raises:
+            CheckpointError: a name that the checkpoint does not have.
+        """
+        homes = {name: self._find(name)[0] for name in names}
+        files = set(homes.values())
+        part = type(self)([shard for shard in self._shards if shard in files])
+        part._home = homes
+        part._names = tuple(sorted(homes))
+        return part
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -60,15 +60,20 @@ class StoredPair:
     @property
     def equal(self) -> bool:
         """Equal values, or one side is the other cast to its storage type; no neuron without a partner."""
-        if self.unpaired:
-            return False
-        if np.array_equal(self.model, self.reference):
-            return True
-        mine, yours = (_ROUNDING.get(dtype, np.dtype(np.float32)) for dtype in self.types)
-        return bool(
-            np.array_equal(self.model, _cast(self.reference, mine))
-            or np.array_equal(_cast(self.model, yours), self.reference)
-        )
+        return not self.unpaired and equal_up_to_cast(self.model, self.reference, self.types)
+
+
+def equal_up_to_cast(model: Floats, reference: Floats, types: tuple[str, str]) -> bool:
+    """Whether values are equal, or those of one side are the other's cast to its storage type.
+
+    Args:
+        model, reference: values, of equal shape.
+        types: storage types of both.
+    """
+    if np.array_equal(model, reference):
+        return True
+    mine, yours = (_ROUNDING.get(dtype, np.dtype(np.float32)) for dtype in types)
+    return bool(np.array_equal(model, _cast(reference, mine)) or np.array_equal(_cast(model, yours), reference))
 
 
 @dataclass(frozen=True)
