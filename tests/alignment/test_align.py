@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from forebear.alignment.align import Unaligned, align
 from forebear.alignment.sampled import Missing, Place
@@ -15,17 +14,19 @@ def without_layer(tensors: Tensors, layer: int) -> dict[str, np.ndarray]:
     return {name: tensor for name, tensor in tensors.items() if f".layers.{layer}." not in name}
 
 
-@pytest.mark.parametrize(
-    ("other", "config", "named"),
-    [
-        (without_layer(random_start(1), 3), START | {"num_hidden_layers": 3}, "number of layers"),
-        (filled(CASES["llama"].tensors), CASES["llama"].config, "hidden size"),
-    ],
-)
-def test_unequal_depth_or_width_is_not_aligned(other: Tensors, config: dict[str, object], named: str) -> None:
-    found = align(sided(random_start(0), START), sided(other, config), "seed 0", 10**8)
+def test_unequal_width_is_not_aligned_without_a_map() -> None:
+    other = sided(filled(CASES["llama"].tensors), CASES["llama"].config)
+    found = align(sided(random_start(0), START), other, "seed 0", 10**8)
     assert isinstance(found, Unaligned)
-    assert named in found.reason
+    assert "hidden size" in found.reason
+
+
+def test_unequal_depth_is_aligned_in_proportion() -> None:
+    shallow = sided(without_layer(random_start(1), 3), START | {"num_hidden_layers": 3})
+    found = align(sided(random_start(0), START), shallow, "seed 0", 10**8)
+    assert not isinstance(found, Unaligned)
+    assert found.layer_map == (0, 1, 1, 2)
+    assert {place.layer for place in found.places()} == {0, 1, 3}
 
 
 def test_parts_of_one_side_and_unequal_shapes_are_listed() -> None:
@@ -38,7 +39,9 @@ def test_parts_of_one_side_and_unequal_shapes_are_listed() -> None:
     assert "embedding: shapes differ, (300, 128) and (320, 128)" in listed
     assert "odd.weight: not recognised in reference" in listed
     assert isinstance(found.matrices(Part(Role.OUTPUT)), Missing)
-    assert isinstance(found.matrices(Part(Role.EMBEDDING)), Missing)
+    shared = found.matrices(Part(Role.EMBEDDING))
+    assert not isinstance(shared, Missing)
+    assert shared[0].shape == shared[1].shape == (300, 128)
 
 
 def test_unequal_ffns_are_missing_with_the_reason() -> None:

@@ -1,4 +1,4 @@
-"""Two anatomies of equal depth and width, laid side by side: identity layer map, identity residual map."""
+"""Two models laid side by side under one draw, part by part."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from forebear.alignment.draw import Draw, Planner
+from forebear.alignment.frame import Frame, fixed_frame
+from forebear.alignment.laying import lay, source_of
 from forebear.alignment.neurons import NeuronMap, pair_neurons
+from forebear.alignment.overlay import Side
 from forebear.alignment.sampled import Ffn, Missing, Place, Sampled, Values
 from forebear.anatomy.anatomy import Anatomy
-from forebear.anatomy.parts import Geometry, Part, Role
-from forebear.checkpoint.store import TensorStore
+from forebear.anatomy.parts import Part, Role
 
 
 @dataclass(frozen=True)
@@ -21,14 +23,24 @@ class Alignment:
 
     Attributes:
         model, reference: their drawn rows under one common draw.
-        layer_map: for each layer of the model the layer of the reference.
+        frame: how the reference was laid over the model; ``reference`` bears the model's numbering.
         not_aligned: what has no counterpart, each with its reason.
     """
 
     model: Sampled
     reference: Sampled
-    layer_map: tuple[int, ...]
+    frame: Frame
     not_aligned: tuple[str, ...]
+
+    @property
+    def layer_map(self) -> tuple[int | None, ...]:
+        """For each layer of the model the layer of the reference."""
+        return self.frame.layers.source
+
+    @property
+    def layers(self) -> range:
+        """Layers of the model."""
+        return range(len(self.frame.layers.source))
 
     @property
     def draw(self) -> Draw:
@@ -40,13 +52,13 @@ class Alignment:
         others = set(self.reference.places())
         return [place for place in self.model.places() if place in others]
 
-    def ffns(self, place: Place) -> tuple[Ffn, Ffn] | Missing:
-        """The same FFN on both sides."""
-        return _both(self.model.ffn(place), self.reference.ffn(place), str(place))
+    def ffns(self, place: Place, *, any_width: bool = False) -> tuple[Ffn, Ffn] | Missing:
+        """The same FFN on both sides; of different width only where asked for."""
+        return _both(self.model.ffn(place), self.reference.ffn(place), str(place), any_width=any_width)
 
     def values(self, layer: int) -> tuple[Values, Values] | Missing:
         """The same layer's values on both sides."""
-        mine, yours = self.model.values(layer), self.reference.values(self.layer_map[layer])
+        mine, yours = self.model.values(layer), self.reference.values(layer)
         if isinstance(mine, Missing):
             return _on("model", mine)
         if isinstance(yours, Missing):
@@ -92,64 +104,62 @@ def _on(side: str, missing: Missing) -> Missing:
     return Missing(f"{side}, {missing.reason}", missing.faulty)
 
 
-def _both(mine: Ffn | Missing, yours: Ffn | Missing, place: str) -> tuple[Ffn, Ffn] | Missing:
+def _both(mine: Ffn | Missing, yours: Ffn | Missing, place: str, *, any_width: bool) -> tuple[Ffn, Ffn] | Missing:
     if isinstance(mine, Missing):
         return _on("model", mine)
     if isinstance(yours, Missing):
         return _on("reference", yours)
-    if mine.width != yours.width or (mine.gate is None) != (yours.gate is None):
+    if (mine.width != yours.width and not any_width) or (mine.gate is None) != (yours.gate is None):
         return Missing(f"{place}: FFNs differ in width or gating")
-    if mine.up.shape != yours.up.shape or mine.down.shape != yours.down.shape:
+    if mine.up.shape[1] != yours.up.shape[1] or mine.down.shape[1] != yours.down.shape[1]:
         return Missing(f"{place}: stored in different orientation, so the draws do not meet; read in full")
     return mine, yours
 
 
 def align(
-    model: tuple[TensorStore, Anatomy], reference: tuple[TensorStore, Anatomy], key: str, budget: int
+    model: Side, reference: Side, key: str, budget: int, frame: Frame | None = None, *, every_layer: bool = False
 ) -> Alignment | Unaligned:
-    """Lay two models of equal depth and width side by side.
+    """Lay two models side by side.
 
     Args:
         model, reference: tensors and what they are.
         key: keys the draw.
         budget: bytes read per model.
+        frame: what goes where; by default what is fixed beforehand, everything at its own number.
+        every_layer: also lay model layers that share a reference layer with a closer one, which tests leave out since
+            copies are no new evidence.
 
     Returns:
         The alignment, or why there is none.
     """
-    difference = _difference(model[1].geometry, reference[1].geometry)
-    if difference is not None:
-        return Unaligned(difference)
-    draws = [Planner(store, anatomy).plan(key, budget) for store, anatomy in (model, reference)]
+    found = frame or fixed_frame(model, reference)
+    if found is None:
+        sizes = model[1].geometry.hidden, reference[1].geometry.hidden
+        return Unaligned(
+            f"hidden size differs (model {sizes[0]}, reference {sizes[1]}) and no map between them is known"
+        )
+    mine, yours = lay(model, reference, found, None if every_layer else found.layers.once)
+    draws = [Planner(*side).plan(key, budget) for side in (mine, yours)]
     common = draws[0].common(draws[1])
     return Alignment(
-        model=Sampled(*model, common),
-        reference=Sampled(*reference, common),
-        layer_map=tuple(range(model[1].geometry.layers)),
-        not_aligned=tuple(_one_sided(model[1], reference[1])),
+        model=Sampled(*mine, common),
+        reference=Sampled(*yours, common),
+        frame=found,
+        not_aligned=tuple(_one_sided(model[1], reference[1], found)),
     )
 
 
-def _difference(mine: Geometry, yours: Geometry) -> str | None:
-    for name, first, second in (
-        ("hidden size", mine.hidden, yours.hidden),
-        ("number of layers", mine.layers, yours.layers),
-    ):
-        if first != second:
-            return f"{name} differs (model {first}, reference {second}); this version aligns equal depth and width only"
-    return None
-
-
-def _one_sided(mine: Anatomy, yours: Anatomy) -> list[str]:
+def _one_sided(mine: Anatomy, yours: Anatomy, frame: Frame) -> list[str]:
+    sources = {part: source for part in mine.parts if (source := source_of(part, frame, yours)) is not None}
     roles: dict[tuple[Role, str], int] = {}
-    for part in mine.parts.keys() ^ yours.parts.keys():
-        side = "model" if part in mine.parts else "reference"
-        roles[part.role, side] = roles.get((part.role, side), 0) + 1
+    for side, parts in (("model", mine.parts.keys() - sources), ("reference", yours.parts.keys() - sources.values())):
+        for part in parts:
+            roles[part.role, side] = roles.get((part.role, side), 0) + 1
     listed = [f"{role.value}: {count} found in {side} only" for (role, side), count in sorted(roles.items())]
     listed += [
-        f"{part}: shapes differ, {mine.parts[part].shape} and {yours.parts[part].shape}"
-        for part in sorted(mine.parts.keys() & yours.parts.keys(), key=str)
-        if mine.parts[part].shape != yours.parts[part].shape
+        f"{part}: shapes differ, {mine.parts[part].shape} and {yours.parts[source].shape}"
+        for part, source in sorted(sources.items(), key=str)
+        if mine.parts[part].shape != yours.parts[source].shape
     ]
     for side, anatomy in (("model", mine), ("reference", yours)):
         listed += [f"{name}: not recognised in {side}" for name in anatomy.unrecognised]

@@ -77,7 +77,9 @@ def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
     """
     similarity, signs = _similarity(mine, yours)
     rows, columns = mutual_nearest(similarity)
-    identity = 2 * int(np.count_nonzero(rows == columns)) >= rows.size or _kept_under_noise(similarity)
+    square = similarity.shape[0] == similarity.shape[1]
+    unmoved = 2 * int(np.count_nonzero(rows == columns)) >= rows.size
+    identity = square and (unmoved or _kept_under_noise(similarity))
     if identity:
         rows = columns = np.arange(similarity.shape[0], dtype=np.int64)
     unpaired = np.ones(similarity.shape, dtype=bool)
@@ -90,6 +92,25 @@ def pair_neurons(mine: Ffn, yours: Ffn) -> NeuronMap:
         cosine=similarity[rows, columns],
         drawn=int(similarity.shape[0]),
         level=_chance_level(similarity[unpaired], similarity.shape[1]),
+    )
+
+
+def pair_copies(mine: Ffn, yours: Ffn) -> NeuronMap:
+    """Pair every drawn neuron of the model with its nearest of the reference, which may be nearest to several.
+
+    For FFNs some of whose neurons are copies: experts cut from a dense FFN, widened layers.
+    """
+    similarity, signs = _similarity(mine, yours)
+    rows = np.arange(similarity.shape[0], dtype=np.int64)
+    columns = similarity.argmax(axis=1).astype(np.int64)
+    return NeuronMap(
+        model=rows,
+        reference=columns,
+        identity=False,
+        flipped=signs[rows, columns],
+        cosine=similarity[rows, columns],
+        drawn=int(rows.size),
+        level=_chance_level(similarity, similarity.shape[1]),
     )
 
 

@@ -67,7 +67,7 @@ class ResidualMap:
         """Every model coordinate has one of the reference's, and none is left over."""
         if self.matrix is not None:
             return self.matrix.shape[0] == self.matrix.shape[1]
-        return self.source is not None and bool(np.all(self.source >= 0))
+        return self.source is not None and int(self.source.min(initial=0)) >= 0
 
     @property
     def kept(self) -> Index:

@@ -200,7 +200,7 @@ def _unreadable(aligned: Alignment) -> list[str]:
 
 def _faulty(aligned: Alignment) -> list[str]:
     """Value projections, embedding and output that cannot be tested because of the values they hold."""
-    found = [aligned.values(layer) for layer in range(len(aligned.layer_map))]
+    found = [aligned.values(layer) for layer in aligned.layers]
     outside = [aligned.matrices(Part(role)) for role in (Role.EMBEDDING, Role.OUTPUT)]
     return [one.reason for one in (*found, *outside) if isinstance(one, Missing) and one.faulty]
 
@@ -215,7 +215,7 @@ def _copied_matrix(aligned: Alignment, identity: Identity) -> str | None:
 
 
 def _not_compared(aligned: Alignment) -> list[str]:
-    values = [aligned.values(layer) for layer in range(len(aligned.layer_map))]
+    values = [aligned.values(layer) for layer in aligned.layers]
     reasons = [*_unreadable(aligned), *(one.reason for one in values if isinstance(one, Missing)), *_faulty(aligned)]
     return [*aligned.not_aligned, *dict.fromkeys(reasons)]
 

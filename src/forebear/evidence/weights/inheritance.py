@@ -117,7 +117,7 @@ def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> It
         found = alignment.matrices(Part(role))
         if not isinstance(found, Missing):
             yield PairedMatrix(Part(role), found[0].T, found[1].T)
-    for layer in range(len(alignment.layer_map)):
+    for layer in alignment.layers:
         for role in _PROJECTIONS:
             part = Part(role, layer)
             found = alignment.matrices(part)
@@ -161,7 +161,7 @@ def _containment(curves: dict[int, list[tuple[Curve, Curve]]], alignment: Alignm
 
 
 def _curve_layers(alignment: Alignment) -> frozenset[int]:
-    layers = len(alignment.layer_map)
+    layers = len(alignment.layers)
     return frozenset(np.linspace(0, layers - 1, min(layers, MOST_LAYERS)).round().astype(int).tolist())
 
 

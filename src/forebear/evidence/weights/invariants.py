@@ -50,7 +50,7 @@ def value_invariants(pair: Pair) -> Finding:
     alignment = pair.alignment
     products: dict[int, Floats] = {}
     reasons: list[str] = []
-    for layer in range(len(alignment.layer_map)):
+    for layer in alignment.layers:
         values = alignment.values(layer)
         if isinstance(values, Missing):
             reasons.append(values.reason)
@@ -82,7 +82,7 @@ def _finding(name: str, title: str, pair: Pair, products: dict[int, Floats], rea
         log10_p=agreement.log10_p,
         answers=RELABELLED,
         effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
-        by_layer=[layers.get(layer) for layer in range(len(alignment.layer_map))],
+        by_layer=[layers.get(layer) for layer in alignment.layers],
         assumptions=assumptions,
     )
 

@@ -52,7 +52,7 @@ def value_labels(pair: Pair) -> Finding:
     alignment = pair.alignment
     blocks: dict[int, list[Block]] = {}
     reasons = []
-    for layer in range(len(alignment.layer_map)):
+    for layer in alignment.layers:
         found = alignment.values(layer)
         if isinstance(found, Missing):
             reasons.append(found.reason)
@@ -161,7 +161,7 @@ def _finding(
         log10_p=log10_p,
         answers=LABELS_KEPT,
         effect={"fixed_point_share": agreement.fixed_points / agreement.labels},
-        by_layer=[layer_z(blocks.get(layer, [])) for layer in range(len(pair.alignment.layer_map))],
+        by_layer=[layer_z(blocks.get(layer, [])) for layer in pair.alignment.layers],
         assumptions=assumptions,
     )
 

@@ -1,0 +1,217 @@
+"""Which attention head goes with which, and what was mixed inside a head.
+
+What a head writes for what it reads, output times value, and what it attends to, query times key, do not change when
+its inner dimensions are mixed by any invertible matrix (queries and keys under a rotary embedding: by one complex
+factor a plane). Heads are paired by these products; a mixing is accepted only if, fitted on one of the two matrices,
+it explains the other better than no mixing does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from forebear.statistics.arrays import Floats
+
+Order = NDArray[np.int64]
+
+KEEPS_ORDER = 0.9
+"""Share of the best assignment's total similarity at which heads are read as unmoved."""
+
+EXPLAINS = 0.8
+"""Largest ratio of squared errors, with a mixing fitted on the other matrix to without, at which it is accepted."""
+
+_MONOMIAL = 0.95
+_SNAPPED = 0.01
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Query, key, value and output of one layer, norm gains folded, biases as a last column where there are any.
+
+    Attributes:
+        query: ``(heads, size, inputs)``.
+        key: ``(groups, size, inputs)``.
+        value: ``(groups, value size, inputs)``.
+        output: ``(heads, value size, outputs)``, one row a value dimension.
+    """
+
+    query: Floats
+    key: Floats
+    value: Floats
+    output: Floats
+
+    @property
+    def group(self) -> int:
+        """Query heads that share a key/value head."""
+        return self.query.shape[0] // self.key.shape[0]
+
+
+@dataclass(frozen=True)
+class HeadMap:
+    """Heads of the model in terms of the reference's.
+
+    Attributes:
+        groups: for each key/value head of the model the reference's.
+        heads: for each query head of the model the reference's.
+        values: for each key/value head of the model P: value = P value', output = output' P^-1; None: unmixed.
+        queries: for each key/value head of the model Z: query = Z query', key = Z^-T key'; None: unmixed.
+    """
+
+    groups: Order
+    heads: Order
+    values: Floats | None
+    queries: Floats | None
+
+    @property
+    def in_place(self) -> bool:
+        """Every head is where it was."""
+        return bool(
+            np.array_equal(self.groups, np.arange(self.groups.size))
+            and np.array_equal(self.heads, np.arange(self.heads.size))
+        )
+
+
+def pair_heads(mine: Attention, yours: Attention, *, rotary: bool) -> HeadMap | None:
+    """Pair the heads of a layer.
+
+    Args:
+        mine, yours: model and reference, inputs and outputs in the same coordinates.
+        rotary: positions enter by rotating planes of queries and keys (dimensions i and i + size/2).
+
+    Returns:
+        None where heads differ in size or in how many share a key.
+    """
+    same_size = mine.query.shape[1:] == yours.query.shape[1:] and mine.value.shape[1:] == yours.value.shape[1:]
+    if not same_size or mine.group != yours.group:
+        return None
+    groups, heads = _assigned(_similarity(mine, yours), mine.group)
+    aligned = Attention(yours.query[heads], yours.key[groups], yours.value[groups], yours.output[heads])
+    query, output = _grouped(mine.query, mine.group), _grouped(mine.output, mine.group)
+    same_query, same_output = _grouped(aligned.query, mine.group), _grouped(aligned.output, mine.group)
+    queries = _mixing(query, same_query, mine.key, aligned.key, _planes if rotary else _linear)
+    values = _mixing(mine.value, aligned.value, output, same_output, _linear)
+    return HeadMap(groups, heads, values, queries)
+
+
+def _similarity(mine: Attention, yours: Attention) -> Floats:
+    """Mean cosine of both products for every pair of query heads, ``(model heads, reference heads)``."""
+    attends = _products(mine.query, _spread(mine.key, mine.group), yours.query, _spread(yours.key, yours.group))
+    writes = _products(mine.output, _spread(mine.value, mine.group), yours.output, _spread(yours.value, yours.group))
+    mean: Floats = (attends + writes) / 2.0
+    return mean
+
+
+def _spread(shared: Floats, group: int) -> Floats:
+    return np.repeat(shared, group, axis=0)
+
+
+def _products(left: Floats, right: Floats, other_left: Floats, other_right: Floats) -> Floats:
+    """Cosines of left_h' right_h with other_left_k' other_right_k, for all h and k, through small Gram matrices."""
+
+    def inner(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> Floats:
+        return np.array(
+            [
+                [float(((a @ c.T) * (b @ d.T)).sum()) for c, d in zip(*second, strict=True)]
+                for a, b in zip(*first, strict=True)
+            ]
+        )
+
+    def lengths(first: Floats, second: Floats) -> Floats:
+        own = [float(((a @ a.T) * (b @ b.T)).sum()) for a, b in zip(first, second, strict=True)]
+        return np.sqrt(np.maximum(own, 1e-30))
+
+    scale = lengths(left, right)[:, None] * lengths(other_left, other_right)[None, :]
+    cosines: Floats = inner((left, right), (other_left, other_right)) / scale
+    return cosines
+
+
+def _assigned(similarity: Floats, group: int) -> tuple[Order, Order]:
+    """Groups, then heads inside their groups; unmoved where that explains nearly as much."""
+    mine, yours = similarity.shape[0] // group, similarity.shape[1] // group
+    blocks = similarity.reshape(mine, group, yours, group).transpose(0, 2, 1, 3)
+    inside = {(i, j): linear_sum_assignment(-blocks[i, j])[1] for i in range(mine) for j in range(yours)}
+    totals = np.array([[blocks[i, j][np.arange(group), inside[i, j]].sum() for j in range(yours)] for i in range(mine)])
+    # With fewer groups on the reference's side several of the model's share one.
+    groups = linear_sum_assignment(-totals)[1] if mine <= yours else totals.argmax(axis=1)
+    heads = np.concatenate([groups[i] * group + inside[i, int(groups[i])] for i in range(mine)]).astype(np.int64)
+    best = float(similarity[np.arange(heads.size), heads].sum())
+    if mine == yours and float(np.trace(similarity)) >= KEEPS_ORDER * best:
+        return np.arange(mine, dtype=np.int64), np.arange(heads.size, dtype=np.int64)
+    return groups.astype(np.int64), heads
+
+
+def _grouped(rows: Floats, group: int) -> Floats:
+    """``(heads, size, n)`` as ``(groups, size, group * n)``: what heads of a group share is mixed alike."""
+    heads, size, width = rows.shape
+    return rows.reshape(heads // group, group, size, width).transpose(0, 2, 1, 3).reshape(heads // group, size, -1)
+
+
+_Fit = Callable[[Floats, Floats], Floats]
+
+
+def _mixing(mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats, fit: _Fit) -> Floats | None:
+    """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed."""
+    direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
+    dual = np.stack([np.linalg.pinv(fit(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
+    with_mixing = _error(mine, dual @ yours) + _error(mine_dual, _inverse_transposed(direct) @ yours_dual)
+    without = _error(mine, yours) + _error(mine_dual, yours_dual)
+    if without == 0.0 or with_mixing > EXPLAINS * without:
+        return None
+    return np.stack([snapped(matrix) for matrix in (direct + dual) / 2.0])
+
+
+def _error(wanted: Floats, found: Floats) -> float:
+    """Squared error relative to the energy."""
+    energy = float(np.square(wanted).sum())
+    return float(np.square(wanted - found).sum()) / energy if energy > 0.0 else 0.0
+
+
+def _inverse_transposed(matrices: Floats) -> Floats:
+    return np.stack([np.linalg.pinv(matrix).T for matrix in matrices])
+
+
+def _linear(mine: Floats, yours: Floats) -> Floats:
+    """Least-squares P of mine = P yours."""
+    found: Floats = np.linalg.lstsq(yours.T.astype(np.float64), mine.T.astype(np.float64), rcond=None)[0].T
+    return found
+
+
+def _planes(mine: Floats, yours: Floats) -> Floats:
+    """The same with one rotation and scale a rotary plane."""
+    half = mine.shape[0] // 2
+    first, second = (side[:half] + 1j * side[half : 2 * half] for side in (mine, yours))
+    energy = np.square(np.abs(second)).sum(axis=1)
+    factors = (first * second.conj()).sum(axis=1) / np.where(energy > 0.0, energy, 1.0)
+    factors = np.where(energy > 0.0, factors, 1.0)
+    matrix = np.eye(mine.shape[0])
+    at = np.arange(half)
+    matrix[at, at] = matrix[at + half, at + half] = factors.real
+    matrix[at, at + half], matrix[at + half, at] = -factors.imag, factors.imag
+    return matrix
+
+
+def snapped(matrix: Floats) -> Floats:
+    """A matrix that nearly has one entry a row and column without the others, factors near powers of two made exact.
+
+    Relabelled, flipped and doubled dimensions then come out without the noise of the fit.
+    """
+    energy = np.square(matrix)
+    columns = energy.argmax(axis=1)
+    top = energy[np.arange(matrix.shape[0]), columns]
+    if np.unique(columns).size < columns.size or np.any(top < _MONOMIAL * energy.sum(axis=1)):
+        return matrix
+    found = np.zeros_like(matrix)
+    found[np.arange(matrix.shape[0]), columns] = near_powers(matrix[np.arange(matrix.shape[0]), columns])
+    return found
+
+
+def near_powers(factors: Floats) -> Floats:
+    """Factors, those within a hundredth of a power of two made that power."""
+    powers = np.sign(factors) * np.exp2(np.round(np.log2(np.maximum(np.abs(factors), 1e-30))))
+    exact: Floats = np.where(np.abs(factors - powers) <= _SNAPPED * np.abs(powers), powers, factors)
+    return exact

@@ -1,0 +1,110 @@
+"""Which rows of two vocabularies are the same token: by token strings where both are known, else by number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forebear.checkpoint.documents import Documents
+from forebear.checkpoint.strict_json import parse_object
+from forebear.errors import CheckpointError
+
+Index = NDArray[np.int64]
+Tokens = Mapping[str, int]
+_MAX_DEPTH = 32
+
+
+@dataclass(frozen=True)
+class TokenMap:
+    """Rows that stand for the same token.
+
+    Attributes:
+        model, reference: row numbers, pair by pair, ascending in the model's.
+        how: by which they were paired.
+        sizes: rows of the model's and the reference's embedding.
+    """
+
+    model: Index
+    reference: Index
+    how: Literal["token strings", "row numbers"]
+    sizes: tuple[int, int]
+
+    @property
+    def unchanged(self) -> bool:
+        """Same size, every row the token of its own number."""
+        return self.sizes[0] == self.sizes[1] == self.model.size and bool(np.array_equal(self.model, self.reference))
+
+    def step(self) -> dict[str, Any] | None:
+        """The recipe's word for it; None where nothing changed."""
+        if self.unchanged:
+            return None
+        moved = int(np.count_nonzero(self.model != self.reference))
+        return {
+            "step": "vocabulary",
+            "from": self.sizes[1],
+            "to": self.sizes[0],
+            "shared": int(self.model.size),
+            "reordered": moved,
+            "paired_by": self.how,
+        }
+
+
+def tokens_of(documents: Documents) -> Tokens | None:
+    """Row number of every token string; None where no ``tokenizer.json`` or ``vocab.json`` gives them.
+
+    A tokenizer that cannot be parsed gives none: here it only helps to pair rows.
+    """
+    for name in ("tokenizer.json", "vocab.json"):
+        for document in documents.files:
+            if document.path == name:
+                try:
+                    found = parse_object(document.data(), name, max_depth=_MAX_DEPTH)
+                except CheckpointError:
+                    return None
+                return _strings(found)
+    return None
+
+
+def _strings(found: Mapping[str, Any]) -> Tokens | None:
+    model = found.get("model", found)
+    vocabulary = model.get("vocab", model) if isinstance(model, Mapping) else None
+    if not isinstance(vocabulary, Mapping):
+        return None
+    tokens = {token: row for token, row in vocabulary.items() if _is_row(row)}
+    added = found.get("added_tokens", [])
+    for token in added if isinstance(added, list) else []:
+        if isinstance(token, Mapping) and isinstance(token.get("content"), str) and _is_row(token.get("id")):
+            tokens[token["content"]] = token["id"]
+    return tokens or None
+
+
+def _is_row(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def pair_tokens(mine: Tokens | None, yours: Tokens | None, sizes: tuple[int, int]) -> TokenMap:
+    """Pair the rows of two embeddings.
+
+    Args:
+        mine, yours: token strings of model and reference where known.
+        sizes: rows of both embeddings; tokens beyond them are ignored.
+    """
+    if mine is not None and yours is not None:
+        both = ((row, yours[token]) for token, row in mine.items() if token in yours)
+        pairs = sorted((row, other) for row, other in both if row < sizes[0] and other < sizes[1])
+        # Padded rows have no string; they are compared where their numbers agree.
+        named = ({row for row, _ in pairs}, {row for _, row in pairs})
+        if pairs:
+            padding = [
+                (row, row)
+                for row in range(max(*mine.values(), *yours.values()) + 1, min(sizes))
+                if row not in named[0] and row not in named[1]
+            ]
+            rows = np.asarray([*pairs, *padding], dtype=np.int64)
+            return TokenMap(rows[:, 0], rows[:, 1], "token strings", sizes)
+    rows = np.arange(min(sizes), dtype=np.int64)
+    return TokenMap(rows, rows, "row numbers", sizes)
