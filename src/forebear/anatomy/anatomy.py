@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from forebear.anatomy.parts import Disagreement, Geometry, Part, Role, View
@@ -15,7 +15,7 @@ class Anatomy:
     """What was recognised in a model, and what was not.
 
     Attributes:
-        family: table that fits best; None where none does.
+        family: table that fits best; ``unnamed`` where only shapes say what is what; None where nothing does.
         prefix: what stands before the names of the body (``model.``, empty, or anything else).
         geometry: sizes.
         parts: where each part lies, ordered by layer, role and expert.
@@ -24,6 +24,8 @@ class Anatomy:
         unrecognised: tensors of which nothing is used, sorted.
         buffers: tensors that are computed rather than learned, sorted.
         notes: what a reader should know, one sentence each.
+        candidates: tensors of a layout that no table knows, each with every role that its shape allows; empty where
+            a table names the roles.
 
     Raises:
         AnatomyError: a reading names a part that does not exist, or a part lies outside the layers.
@@ -38,6 +40,7 @@ class Anatomy:
     unrecognised: tuple[str, ...] = ()
     buffers: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    candidates: Mapping[str, frozenset[Role]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in self.parts:
@@ -48,6 +51,7 @@ class Anatomy:
                 raise AnatomyError(f"reads through {norm}, but not both exist", where="anatomy", field=str(part))
         object.__setattr__(self, "parts", MappingProxyType(dict(self.parts)))
         object.__setattr__(self, "reads", MappingProxyType(dict(self.reads)))
+        object.__setattr__(self, "candidates", MappingProxyType(dict(self.candidates)))
 
     def find(self, role: Role, layer: int | None = None, expert: int | None = None) -> View | None:
         """Where a part lies; None where the model has no such part."""

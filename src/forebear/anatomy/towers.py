@@ -15,10 +15,11 @@ from typing import Any
 
 from forebear.anatomy.agreement import settle
 from forebear.anatomy.anatomy import Anatomy
+from forebear.anatomy.assemble import Candidate, assemble
 from forebear.anatomy.claims import Claims
 from forebear.anatomy.names import Found, Names, ancestors
 from forebear.anatomy.parts import Role
-from forebear.anatomy.recognise import Candidate, assemble, best_body, recognise
+from forebear.anatomy.recognise import best_body, recognise
 from forebear.anatomy.shapes import draft
 from forebear.anatomy.tables import LAYER, TOWERS, Family, load_families
 from forebear.checkpoint.store import TensorStore
