@@ -195,7 +195,8 @@ def widen_hidden(
 
     ``"zeros"`` keeps the function: gains shrink by the root of old over new width and the norms' epsilon by the ratio,
     since norms divide by more coordinates; under LayerNorm, everything that writes is centred first, which the norms
-    do anyway (a tied model then gets an output of its own). ``"fresh"`` draws the new entries with each matrix's own deviation.
+    do anyway (a tied model then gets an output of its own). ``"fresh"`` draws the new entries with each matrix's own
+    deviation.
 
     Args:
         tensors: the model.
