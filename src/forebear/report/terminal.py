@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forebear.evidence.finding import Finding
 from forebear.report.plain import number, visible, volume
-from forebear.report.wording import headline, paragraph, ranking_headline
+from forebear.report.wording import headline, paragraph, ranking_headline, towers_told
 from forebear.verdict.comparison import Comparison, Ranking, Retention, Side, Verdict, WeightsClaim
 
 STYLES: dict[Verdict, str] = {
@@ -41,13 +41,14 @@ def show_comparison(comparison: Comparison, stream: TextIO) -> None:
     if claim is None:
         return
     out.print()
+    if comparison.towers:
+        out.print(_towers(comparison, claim))
+        out.print()
     out.print(_findings(claim))
     for line in _facts(claim):
         out.print(Text(visible(line)))
     _listed(out, "Limits", claim.limits)
     _listed(out, "Not compared", claim.not_compared)
-    for name, tower in comparison.towers.items():
-        out.print(Text(f"{visible(name)}: {tower.verdict}. {visible(tower.because)}"))
 
 
 def show_ranking(ranking: Ranking, stream: TextIO) -> None:
@@ -111,6 +112,19 @@ def _described(side: Side) -> str:
     family = side.family or "family not recognised"
     read = f"{volume(side.bytes_read)} of {volume(side.bytes_total)} read"
     return f"({family}, {side.parameters:,} parameters, {read})"
+
+
+def _towers(comparison: Comparison, claim: WeightsClaim) -> Table:
+    """One line a tower, the one that speaks for the whole first."""
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table.add_column("tower", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("log10 p", justify="right")
+    table.add_column("because", overflow="fold")
+    for name, each in towers_told(comparison, claim).items():
+        verdict = Text(each.verdict, STYLES[each.verdict])
+        table.add_row(Text(visible(name)), verdict, number(each.log10_p), Text(visible(each.because)))
+    return table
 
 
 def _findings(claim: WeightsClaim) -> Table:

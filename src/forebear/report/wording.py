@@ -100,6 +100,17 @@ def covers(entry: ClassPower) -> bool:
     return bool(entry.draws) and entry.detected == entry.draws
 
 
+def towers_told(comparison: Comparison, claim: WeightsClaim) -> dict[str, WeightsClaim]:
+    """Every tower's claim, that of the tower which speaks for the whole first.
+
+    Args:
+        comparison: the result.
+        claim: its ``weights``: of the language tower, or of an encoder where a side has no language tower.
+    """
+    families = (comparison.model.family, comparison.reference.family)
+    return {"language" if all(families) else "main": claim, **comparison.towers}
+
+
 def ranking_headline(ranking: Ranking) -> str:
     """The answer of a ranking in one sentence."""
     total = len(ranking.comparisons)

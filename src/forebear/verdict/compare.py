@@ -10,6 +10,7 @@ import forebear
 from forebear.alignment.draw import DEFAULT_BUDGET
 from forebear.verdict.comparison import Comparison
 from forebear.verdict.sides import Progress, Settings, Source, described, opened, prepare
+from forebear.verdict.towers import reading, together, weigh_towers
 from forebear.verdict.weighing import Weighing
 
 TOOL = {"name": "forebear", "version": forebear.__version__}
@@ -65,13 +66,15 @@ def compare(
             prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
         weighing = Weighing(mine, yours, settings, told)
-        claim = weighing.claim()
+        others = weigh_towers(mine, yours, settings, told)
+        claim, beside = together(weighing, others)
     return Comparison(
         tool=TOOL,
-        model=mine.after_reading(weighing.keys),
-        reference=yours.after_reading(weighing.keys),
+        model=reading(mine.after_reading(weighing.keys), others.bytes_read[0]),
+        reference=reading(yours.after_reading(weighing.keys), others.bytes_read[1]),
         verdict=claim.verdict,
         weights=claim,
+        towers=beside,
         computation=computation,
     )
 

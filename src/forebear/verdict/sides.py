@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from forebear.alignment.draw import Planner
 from forebear.anatomy.anatomy import Anatomy
-from forebear.anatomy.recognise import recognise
+from forebear.anatomy.towers import Tower, towers
 from forebear.checkpoint import Checkpoint, Model, digest, open_model, sample_digest
+from forebear.checkpoint.store import Rows
+from forebear.evidence.plain import drawn_rows
 from forebear.verdict.comparison import Side
 
 Progress = Callable[[str, float], None]
@@ -47,6 +49,7 @@ class Prepared:
         side: how the result describes it.
         complete: every byte fits the budget (or was asked for).
         draw_budget: bytes one draw may read.
+        others: towers beside the language tower, by name.
     """
 
     store: Checkpoint
@@ -54,6 +57,7 @@ class Prepared:
     side: Side
     complete: bool
     draw_budget: int
+    others: Mapping[str, Tower] = field(default_factory=dict)
 
     def after_reading(self, keys: Sequence[str]) -> Side:
         """The description, with the distinct bytes read by the draws of these keys."""
@@ -81,16 +85,21 @@ def draw_budget(store: Checkpoint, planner: Planner, budget: int, *, full: bool)
 
 def prepare(model: Model, store: Checkpoint, settings: Settings, progress: Progress) -> Prepared:
     """Recognise a model's tensors and take its digests."""
-    anatomy = recognise(store, model.documents.config)
+    found = towers(store, model.documents.config)
+    anatomy, others = found.language, found.others
     complete = settings.full or store.nbytes <= settings.budget
+    beside = sum(store.info(name).nbytes for tower in others.values() for name in tower.tensors)
     planner = Planner(store, anatomy)
-    allowed = draw_budget(store, planner, settings.budget, full=settings.full)
-    fixed = planner.plan(fixed_key(settings.seed), allowed)
+    budget = share_of(settings.budget, store.nbytes - beside, store.nbytes)
+    allowed = draw_budget(store, planner, budget, full=settings.full)
+    rows = planner.rows(planner.plan(fixed_key(settings.seed), allowed))
+    for tower in others.values():
+        rows |= rows_of_tower(store.only(tower.tensors), tower, settings, store.nbytes)
     progress(f"reading {model.source}", 0.0)
     whole = digest(store, lambda done, total: progress(f"reading {model.source}", done / total)) if complete else None
     side = Side(
         source=model.source,
-        sample_digest=sample_digest(store, planner.rows(fixed)),
+        sample_digest=sample_digest(store, rows),
         digest=whole,
         digest_reason=None if complete else "not every byte was read; --full reads them all",
         parameters=store.parameters,
@@ -100,7 +109,30 @@ def prepare(model: Model, store: Checkpoint, settings: Settings, progress: Progr
         geometry=msgspec.to_builtins(anatomy.geometry),
         oddities=oddities(model, anatomy),
     )
-    return Prepared(store, anatomy, side, complete, allowed)
+    return Prepared(store, anatomy, side, complete, allowed, others)
+
+
+def share_of(budget: int, part: int, whole: int) -> int:
+    """The share of a budget that falls to some of a model's bytes."""
+    return budget * part // max(whole, 1)
+
+
+def rows_of_tower(store: Checkpoint, tower: Tower, settings: Settings, whole: int) -> dict[str, Rows | None]:
+    """Stored rows that the fixed draw reads of a tower, by tensor (None: all).
+
+    Args:
+        store: the tower's tensors.
+        tower: what it is.
+        settings: of the comparison.
+        whole: bytes of the whole model, of whose budget the tower has its share.
+    """
+    budget = share_of(settings.budget, store.nbytes, whole)
+    key = fixed_key(settings.seed)
+    if tower.anatomy is not None:
+        planner = Planner(store, tower.anatomy)
+        return planner.rows(planner.plan(key, draw_budget(store, planner, budget, full=settings.full)))
+    share = 1.0 if settings.full else min(1.0, budget / max(store.nbytes, 1))
+    return {name: drawn_rows(key, store.info(name).matrix_shape[0], share) for name in store.names()}
 
 
 def fixed_key(seed: int) -> str:
