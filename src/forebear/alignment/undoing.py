@@ -1,0 +1,374 @@
+"""What can be moved at no cost, put back: the reference carried into the model's own order, scale and mixture.
+
+Norm gains, heads and neurons of the reference are brought where the model has them, layer by layer, so that what
+then still differs is what was done to the values. Stretches of the model that have no source (new neurons) and of
+the reference that have no copy are left out on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from forebear.alignment.frame import Frame
+from forebear.alignment.heads import Attention, HeadMap, near_powers, pair_heads
+from forebear.alignment.laying import NORMS, lay
+from forebear.alignment.neurons import MATCHED, NeuronMap, pair_copies, pair_neurons
+from forebear.alignment.overlay import Computed, Overlay, Side, whole
+from forebear.alignment.sampled import Ffn, Place, balanced
+from forebear.anatomy.parts import Part, Role
+from forebear.checkpoint.store import Floats
+
+Step = dict[str, Any]
+
+RESCALED = 0.25
+"""Spread of log2 of a factor over neurons or coordinates from which it is read as put there, not learned."""
+
+_PLAIN = (Role.GATE, Role.UP, Role.DOWN)
+_SHARED = (Role.SHARED_GATE, Role.SHARED_UP, Role.SHARED_DOWN)
+_BIASES = {Role.GATE: Role.GATE_BIAS, Role.UP: Role.UP_BIAS}
+_MOST_ASSIGNED = 2048
+
+
+@dataclass(frozen=True)
+class NeuronSource:
+    """Neurons of one FFN of the model and where they come from.
+
+    Attributes:
+        model, reference: neurons, pair by pair.
+        factor: what the way up of the reference's neuron is multiplied by, and its way down divided by.
+        pairing: how they were found.
+        widths: neurons of model and reference.
+    """
+
+    model: np.ndarray
+    reference: np.ndarray
+    factor: Floats
+    pairing: NeuronMap
+    widths: tuple[int, int]
+
+    @property
+    def whole(self) -> bool:
+        """Every neuron of both sides has its partner."""
+        return self.model.size == self.widths[0] == self.widths[1] == np.unique(self.reference).size
+
+    @property
+    def moved(self) -> bool:
+        """Some neuron is not under its own number."""
+        return not np.array_equal(self.model, self.reference)
+
+
+@dataclass(frozen=True)
+class Undone:
+    """Both sides after the reference was carried into the model's form.
+
+    Attributes:
+        model: the model, cut to what has a source.
+        reference: the reference as the model would hold it.
+        neurons: by FFN of the model; FFNs without a source are absent.
+        heads: by layer, where heads were moved or mixed.
+        norms: norms whose gain was moved into what reads them.
+    """
+
+    model: Side
+    reference: Side
+    neurons: dict[Place, NeuronSource]
+    heads: dict[int, HeadMap]
+    norms: tuple[Part, ...]
+
+
+def undo(model: Side, reference: Side, frame: Frame) -> Undone:
+    """Carry the reference into the model's form.
+
+    Args:
+        model, reference: tensors and what they are; every byte of them is read.
+        frame: what goes where.
+    """
+    mine, yours = lay(model, reference, frame)
+    work = _Work(mine, yours)
+    norms = tuple(_norms(work)) if frame.residual.matrix is None else ()
+    heads = dict(_heads(work))
+    neurons = dict(_neurons(work, frame))
+    model_side, reference_side = work.sides()
+    return Undone(model_side, reference_side, neurons, heads, norms)
+
+
+class _Work:
+    """Both sides while parts of them are replaced."""
+
+    def __init__(self, mine: Side, yours: Side) -> None:
+        self.mine = mine
+        self.yours = yours
+        self.replaced: tuple[dict[Part, Computed], dict[Part, Computed]] = ({}, {})
+        self.dropped: set[Part] = set()
+
+    def has(self, *parts: Part) -> bool:
+        return all(part in self.mine[1].parts and part in self.yours[1].parts for part in parts)
+
+    def values(self, index: int, part: Part) -> Floats:
+        """Present values of a part: 0 the model's, 1 the reference's."""
+        found = self.replaced[index].get(part)
+        side = (self.mine, self.yours)[index]
+        return found.values() if found is not None else whole(side, side[1].parts[part])
+
+    def gain(self, index: int, part: Part) -> Floats:
+        """Gain of the norm a part reads through; ones where there is none."""
+        norm = self.mine[1].norm_of(part)
+        width = self.mine[1].parts[part].shape[1]
+        if norm is None or not self.has(norm) or self.mine[1].parts[norm].shape != (width,):
+            return np.ones(width, np.float32)
+        return self.values(index, norm)
+
+    def replace(self, index: int, part: Part, shape: tuple[int, ...], values: Callable[[], Floats]) -> None:
+        side = (self.mine, self.yours)[index]
+        stored = side[0].info(side[1].parts[part].tensor)
+        self.replaced[index][part] = Computed(shape, stored.dtype, values)
+
+    def sides(self) -> tuple[Side, Side]:
+        mine, yours = (
+            _replaced(side, found, self.dropped)
+            for side, found in zip((self.mine, self.yours), self.replaced, strict=True)
+        )
+        return mine, yours
+
+
+def _replaced(side: Side, found: dict[Part, Computed], dropped: set[Part]) -> Side:
+    store, anatomy = side
+    parts = {part: view for part, view in anatomy.parts.items() if part not in dropped}
+    computed = {}
+    for part, one in found.items():
+        name = f"{part} put back"
+        computed[name] = one
+        parts[part] = one.view(name)
+    reads = {part: norm for part, norm in anatomy.reads.items() if part in parts and norm in parts}
+    return Overlay(store, computed), replace(anatomy, parts=parts, reads=reads)
+
+
+def _norms(work: _Work) -> Iterator[Part]:
+    """Moves gains: where columns of the readers shrank by what the gain grew, the reference's are changed alike."""
+    readers: dict[Part, list[Part]] = {}
+    for part, norm in work.mine[1].reads.items():
+        if work.has(part, norm):
+            readers.setdefault(norm, []).append(part)
+    for norm, parts in readers.items():
+        gains = work.values(0, norm), work.values(1, norm)
+        if any(work.mine[1].parts[part].shape[1:] != gains[0].shape for part in parts):
+            continue
+        if np.any(gains[0] == 0.0) or np.any(gains[1] == 0.0) or not _moved_into(work, parts, gains):
+            continue
+        factor = gains[1] / gains[0]
+        for part in parts:
+            values = work.values(1, part) * factor
+            work.replace(1, part, values.shape, partial(_itself, values))
+        work.replace(1, norm, gains[0].shape, partial(_itself, gains[0]))
+        bias = Part(NORMS[norm.role], norm.layer) if norm.role in NORMS else None
+        if bias is not None and work.has(bias):
+            shifted = work.values(1, bias) / factor
+            work.replace(1, bias, shifted.shape, partial(_itself, shifted))
+        yield norm
+
+
+def _moved_into(work: _Work, parts: list[Part], gains: tuple[Floats, Floats]) -> bool:
+    """Whether the gain's change explains that of the columns that read it."""
+    columns = [sum(np.square(work.values(index, part)).sum(axis=0) for part in parts) for index in (0, 1)]
+    if any(np.any(energy == 0.0) for energy in columns):
+        return False
+    gain = np.log2(np.abs(gains[1] / gains[0]))
+    column = np.log2(columns[0] / columns[1]) / 2.0
+    return float(np.std(gain)) > RESCALED and float(np.std(column - gain)) < 0.5 * float(np.std(column))
+
+
+def _heads(work: _Work) -> Iterator[tuple[int, HeadMap]]:
+    geometry = work.mine[1].geometry
+    # Learned or absolute positions leave queries and keys free to mix; a norm on them ties them down.
+    rotary = Part(Role.POSITION_EMBEDDING) not in work.mine[1].parts
+    for layer in range(geometry.layers):
+        found = [_attention(work, index, layer) for index in (0, 1)]
+        if found[0] is None or found[1] is None:
+            continue
+        pairing = pair_heads(found[0], found[1], rotary=rotary)
+        if pairing is None:
+            continue
+        if work.has(Part(Role.Q_NORM, layer)) or work.has(Part(Role.K_NORM, layer)):
+            pairing = replace(pairing, queries=None)
+        alike = found[0].query.shape[0] == found[1].query.shape[0]
+        if alike and pairing.in_place and pairing.values is None and pairing.queries is None:
+            continue
+        _move_heads(work, layer, pairing, found[1])
+        yield layer, pairing
+
+
+def _attention(work: _Work, index: int, layer: int) -> Attention | None:
+    parts = [Part(role, layer) for role in (Role.Q, Role.K, Role.V, Role.O)]
+    geometry = (work.mine, work.yours)[index][1].geometry
+    if not work.has(*parts) or not (geometry.heads and geometry.kv_heads and geometry.head_dim and geometry.value_dim):
+        return None
+    arrays = []
+    for part, bias in zip(parts[:3], (Role.Q_BIAS, Role.K_BIAS, Role.V_BIAS), strict=True):
+        values = work.values(index, part) * work.gain(index, part)
+        if work.has(Part(bias, layer)):
+            values = np.concatenate([values, work.values(index, Part(bias, layer))[:, None]], axis=1)
+        arrays.append(values)
+    output = work.values(index, parts[3]).T
+    sizes = (geometry.head_dim, geometry.head_dim, geometry.value_dim, geometry.value_dim)
+    counts = (geometry.heads, geometry.kv_heads, geometry.kv_heads, geometry.heads)
+    split = []
+    for values, count, size in zip((*arrays, output), counts, sizes, strict=True):
+        if values.shape[0] != count * size or not np.isfinite(values).all():
+            return None
+        split.append(values.reshape(count, size, -1))
+    return Attention(*split)
+
+
+def _move_heads(work: _Work, layer: int, pairing: HeadMap, theirs: Attention) -> None:
+    group = theirs.group
+    sizes = {Role.Q: theirs.query, Role.K: theirs.key, Role.V: theirs.value, Role.O: theirs.output}
+    by_head = np.repeat(np.arange(pairing.groups.size), group)
+    plans = {
+        Role.Q: (pairing.heads, None if pairing.queries is None else pairing.queries[by_head]),
+        Role.K: (pairing.groups, None if pairing.queries is None else _dual(pairing.queries)),
+        Role.V: (pairing.groups, pairing.values),
+        Role.O: (pairing.heads, None if pairing.values is None else _dual(pairing.values)[by_head]),
+    }
+    biases = {Role.Q: Role.Q_BIAS, Role.K: Role.K_BIAS, Role.V: Role.V_BIAS}
+    for role, (order, matrices) in plans.items():
+        size = sizes[role].shape[1]
+        part = Part(role, layer)
+        values = work.values(1, part)
+        rows = _reordered(values.T if role is Role.O else values, order, matrices, size)
+        moved = rows.T if role is Role.O else rows
+        work.replace(1, part, moved.shape, partial(_itself, moved))
+        bias = Part(biases[role], layer) if role in biases else None
+        if bias is not None and work.has(bias):
+            shifted = _reordered(work.values(1, bias)[:, None], order, matrices, size)[:, 0]
+            work.replace(1, bias, shifted.shape, partial(_itself, shifted))
+
+
+def _dual(matrices: Floats) -> Floats:
+    return np.stack([np.linalg.pinv(matrix).T for matrix in matrices])
+
+
+def _reordered(rows: Floats, order: np.ndarray, matrices: Floats | None, size: int) -> Floats:
+    heads = rows.reshape(-1, size, rows.shape[1])[order]
+    mixed = heads if matrices is None else matrices @ heads
+    return np.asarray(mixed.reshape(-1, rows.shape[1]), dtype=np.float32)
+
+
+def _neurons(work: _Work, frame: Frame) -> Iterator[tuple[Place, NeuronSource]]:
+    sources = list(frame.places.values())
+    for place, source in frame.places.items():
+        roles = _SHARED if place.shared else _PLAIN
+        parts = [Part(role, place.layer, place.expert) for role in roles]
+        parts = [part for part in parts if part in work.mine[1].parts]
+        if not work.has(*parts) or len(parts) < 2:
+            continue
+        ffns = _ffn(work, 0, parts), _ffn(work, 1, parts)
+        if ffns[0] is None or ffns[1] is None:
+            work.dropped |= (
+                set(parts) if work.mine[1].parts[parts[0]].shape != work.yours[1].parts[parts[0]].shape else set()
+            )
+            continue
+        found = _source(ffns[0], ffns[1], copied=sources.count(source) > 1)
+        if found is not None:
+            _move_neurons(work, place, parts, found)
+            yield place, found
+        elif ffns[0].width != ffns[1].width:
+            work.dropped |= set(parts)
+
+
+def _ffn(work: _Work, index: int, parts: list[Part]) -> Ffn | None:
+    """An FFN whole, gains folded; None where values are not finite."""
+    gated = len(parts) == 3
+    up, down = parts[-2], parts[-1]
+    reading, writing = work.values(index, up) * work.gain(index, up), work.values(index, down).T
+    gate = work.values(index, parts[0]) * work.gain(index, parts[0]) if gated else None
+    if not all(np.isfinite(values).all() for values in (reading, writing, *([gate] if gate is not None else []))):
+        return None
+    every = np.arange(reading.shape[0], dtype=np.int64)
+    read, written = (np.arange(values.shape[1], dtype=np.int64) for values in (reading, writing))
+    return Ffn(gate, reading, writing, every, every.size, read, written)
+
+
+def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:
+    even = [replace(ffn, up=up, down=down) for ffn in (mine, yours) for up, down in [_even(ffn)]]
+    pairing = pair_copies(*even) if copied or mine.width > yours.width else pair_neurons(*even)
+    if not pairing.identity and pairing.near_share < MATCHED and pairing.near.sum() < MATCHED * yours.width:
+        return None
+    if pairing.identity:
+        rows, columns, signs = pairing.model, pairing.reference, pairing.flipped
+    else:
+        rows, columns, signs = (side[pairing.near] for side in (pairing.model, pairing.reference, pairing.flipped))
+        if mine.width == yours.width and not copied:
+            rows, columns, signs = _completed(even[0], even[1], rows, columns, signs)
+    factor = signs * _factors(mine, yours, rows, columns)
+    return NeuronSource(rows, columns, factor.astype(np.float32), pairing, (mine.width, yours.width))
+
+
+def _even(ffn: Ffn) -> tuple[Floats, Floats]:
+    return (ffn.up, ffn.down) if ffn.gate is None else balanced(ffn.up, ffn.down)
+
+
+def _completed(
+    mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray, signs: Floats
+) -> tuple[np.ndarray, np.ndarray, Floats]:
+    """Neurons without a near partner are assigned to each other, where these are few."""
+    free = [np.setdiff1d(np.arange(mine.width), taken) for taken in (rows, columns)]
+    if not free[0].size or free[0].size > _MOST_ASSIGNED or rows.size < mine.width // 2:
+        return rows, columns, signs
+    first, second = (_unit_features(ffn, chosen) for ffn, chosen in zip((mine, yours), free, strict=True))
+    linear = first[1] @ second[1].T
+    gates = first[0] @ second[0].T if mine.gate is not None else np.zeros_like(linear)
+    flips = mine.gate is not None
+    left, right = linear_sum_assignment(-(gates + (np.abs(linear) if flips else linear)))
+    turned = np.where(linear[left, right] < 0.0, -1.0, 1.0) if flips else np.ones(left.size)
+    together = np.concatenate([rows, free[0][left]]), np.concatenate([columns, free[1][right]])
+    order = np.argsort(together[0])
+    return together[0][order], together[1][order], np.concatenate([signs, turned])[order].astype(np.float32)
+
+
+def _unit_features(ffn: Ffn, chosen: np.ndarray) -> tuple[Floats, Floats]:
+    def unit(rows: Floats) -> Floats:
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.where(lengths > 0.0, lengths, 1.0)
+
+    gate = unit(ffn.gate[chosen]) if ffn.gate is not None else np.zeros((chosen.size, 1), np.float32)
+    return gate, np.concatenate([unit(ffn.up[chosen]), unit(ffn.down[chosen])], axis=1)
+
+
+def _factors(mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray) -> Floats:
+    """Factor moved from the way down into the way up, neuron by neuron; ones unless it was put there."""
+    lengths = [
+        np.maximum(np.linalg.norm(values, axis=1), 1e-30)
+        for values in (mine.up[rows], yours.up[columns], mine.down[rows], yours.down[columns])
+    ]
+    up, down = np.log2(lengths[0] / lengths[1]), np.log2(lengths[2] / lengths[3])
+    moved, learned = (up - down) / 2.0, (up + down) / 2.0
+    if mine.gate is None or np.std(moved) < RESCALED or np.std(moved) < 2.0 * np.std(learned):
+        return np.ones(rows.size)
+    return near_powers(np.exp2(moved))
+
+
+def _move_neurons(work: _Work, place: Place, parts: list[Part], found: NeuronSource) -> None:
+    if found.whole and not found.moved and np.all(found.factor == 1.0):
+        return
+    for part in parts:
+        roles = (part.role in (Role.DOWN, Role.SHARED_DOWN), part.role in (Role.UP, Role.SHARED_UP))
+        factor = 1.0 / found.factor if roles[0] else found.factor if roles[1] else np.ones_like(found.factor)
+        for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
+            values = work.values(index, part)
+            taken = values[:, chosen] * scale if roles[0] else values[chosen] * scale[:, None]
+            work.replace(index, part, taken.shape, partial(_itself, taken))
+        bias = Part(_BIASES[part.role], part.layer, part.expert) if part.role in _BIASES else None
+        if bias is not None and work.has(bias):
+            for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
+                taken = work.values(index, bias)[chosen] * scale
+                work.replace(index, bias, taken.shape, partial(_itself, taken))
+
+
+def _itself(values: Floats) -> Floats:
+    return values
