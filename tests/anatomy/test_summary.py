@@ -13,6 +13,7 @@ from forebear.anatomy.summary import describe
 from forebear.checkpoint import open_model
 from forebear.checkpoint.store import TensorStore
 from tests.anatomy.cases import CASES
+from tests.anatomy.encoders import encoders
 from tests.anatomy.stores import empty
 
 
@@ -44,6 +45,22 @@ def test_roles_say_how_they_are_stored() -> None:
     assert rows["up"]["storage"] == ["fused", "stacked"]
     assert (rows["up"]["count"], rows["up"]["layers"], rows["up"]["experts"]) == (6, 2, 3)
     assert (rows["embedding"]["layers"], rows["embedding"]["shapes"]) == (None, [[50, 16]])
+
+
+def test_towers_are_listed_with_their_sizes_and_roles() -> None:
+    text, case = CASES["qwen2"], encoders()["vit_clip"]
+    tensors = text.tensors | {f"vision_tower.{name}": shape for name, shape in case.tensors.items()}
+    config = {"text_config": text.config, "vision_config": case.config}
+    summary = describe(Model(empty(tensors | {"v_head.weight": (1, 16)}), Documents(config)))
+    assert json.loads(json.dumps(summary, allow_nan=False)) == summary
+    assert summary["parts"] == len(text.parts)
+    vision, head = summary["towers"]
+    assert (vision["name"], vision["family"], vision["prefix"]) == ("vision", "vit_clip", "vision_tower.")
+    assert (vision["tensors"], vision["geometry"]["hidden"]) == (len(case.tensors), 12)
+    assert sum(row["count"] for row in vision["roles"]) == len(case.parts)
+    assert vision["unrecognised"] == ["vision_tower.embeddings.patch_embedding.weight"]
+    assert (head["name"], head["parameters"], head["geometry"], head["roles"]) == ("value head", 16, None, [])
+    assert summary["parameters"] == sum(map(prod, tensors.values())) + 16
 
 
 def test_buffers_are_no_parameters_and_lies_are_shown() -> None:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from forebear.anatomy.anatomy import Anatomy
 from forebear.anatomy.parts import Part, Role, View
-from forebear.anatomy.recognise import recognise
+from forebear.anatomy.towers import Tower, towers
 from forebear.checkpoint.store import TensorStore
 
 
@@ -35,14 +35,18 @@ def describe(model: _Model) -> dict[str, Any]:
     Returns:
         Values that encode as JSON: ``family``, ``prefix``, ``geometry`` (sizes or null), ``parts`` (how many),
         ``parameters`` (values in all tensors that are not buffers), ``storage`` (type to tensors, values and bytes),
-        ``roles`` (see below), ``disagreements``, ``unrecognised``, ``buffers``, ``notes``. Each of ``roles`` has
-        ``role``, ``count``, ``layers`` (how many; null outside layers), ``experts`` (the most a layer has; null
-        outside experts), ``shapes`` (logical, commonest first) and ``storage`` (how it lies).
+        ``roles`` (see below), ``towers`` (likewise), ``disagreements``, ``unrecognised``, ``buffers``, ``notes``; all
+        but ``parameters``, ``storage`` and ``towers`` speak of the language tower. Each of ``roles`` has ``role``,
+        ``count``, ``layers`` (how many; null outside layers), ``experts`` (the most a layer has; null outside
+        experts), ``shapes`` (logical, commonest first) and ``storage`` (how it lies). Each of ``towers``, the ones
+        beside the language tower, has ``name``, ``kind``, ``prefix``, ``tensors`` (how many), ``parameters``,
+        ``family`` and ``geometry`` (null where no table explains it), ``roles`` and ``unrecognised``.
         Without tensors everything but ``notes`` is null or empty.
     """
     if model.tensors is None:
-        return _layout(None, {}, 0, ["no weights were found in the model"])
-    anatomy = recognise(model.tensors, model.documents.config)
+        return _layout(None, {}, 0, ["no weights were found in the model"], [])
+    found = towers(model.tensors, model.documents.config)
+    anatomy = found.language
     infos = [model.tensors.info(name) for name in model.tensors.names()]
     storage: dict[str, dict[str, int]] = {}
     for info in sorted(infos, key=lambda info: info.dtype):
@@ -50,13 +54,18 @@ def describe(model: _Model) -> dict[str, Any]:
         line["tensors"] += 1
         line["values"] += info.size
         line["bytes"] += info.nbytes
-    buffers = set(anatomy.buffers)
+    buffers = set(anatomy.buffers).union(*(tower.anatomy.buffers for tower in found.others.values() if tower.anatomy))
     parameters = sum(info.size for info in infos if info.name not in buffers)
-    return _layout(anatomy, storage, parameters, list(anatomy.notes))
+    others = [_tower(tower) for tower in found.others.values()]
+    return _layout(anatomy, storage, parameters, list(anatomy.notes), others)
 
 
 def _layout(
-    anatomy: Anatomy | None, storage: dict[str, dict[str, int]], parameters: int, notes: list[str]
+    anatomy: Anatomy | None,
+    storage: dict[str, dict[str, int]],
+    parameters: int,
+    notes: list[str],
+    others: list[dict[str, Any]],
 ) -> dict[str, Any]:
     return {
         "family": anatomy.family if anatomy else None,
@@ -66,10 +75,26 @@ def _layout(
         "parameters": parameters if anatomy else None,
         "storage": storage,
         "roles": _roles(anatomy.parts) if anatomy else [],
+        "towers": others,
         "disagreements": [asdict(item) for item in anatomy.disagreements] if anatomy else [],
         "unrecognised": list(anatomy.unrecognised) if anatomy else [],
         "buffers": list(anatomy.buffers) if anatomy else [],
         "notes": notes,
+    }
+
+
+def _tower(tower: Tower) -> dict[str, Any]:
+    anatomy = tower.anatomy
+    return {
+        "name": tower.name,
+        "kind": tower.kind.value,
+        "prefix": tower.prefix,
+        "tensors": len(tower.tensors),
+        "parameters": tower.parameters,
+        "family": anatomy.family if anatomy else None,
+        "geometry": asdict(anatomy.geometry) if anatomy else None,
+        "roles": _roles(anatomy.parts) if anatomy else [],
+        "unrecognised": list(anatomy.unrecognised if anatomy else tower.tensors),
     }
 
 

@@ -15,6 +15,7 @@ from forebear.report.plain import count, visible, volume
 from forebear.report.terminal import console
 
 INSPECT_SCHEMA = "forebear.inspect/1"
+_SIZES = ("hidden", "layers", "heads", "neurons")
 
 
 class StorageLine(msgspec.Struct, frozen=True):
@@ -61,6 +62,32 @@ class DocumentLine(msgspec.Struct, frozen=True):
     size: int
 
 
+class TowerLine(msgspec.Struct, frozen=True):
+    """A tower beside the language tower.
+
+    Attributes:
+        name: its kind, numbered where there are several.
+        kind: what it is for.
+        prefix: beginning of its tensors' names.
+        tensors: how many it has.
+        parameters: values in all of them.
+        family: family table that recognised it; None where none did.
+        geometry: sizes inferred from shapes; None where no table explains it.
+        roles: by role.
+        unrecognised: tensors without a part.
+    """
+
+    name: str
+    kind: str
+    prefix: str
+    tensors: int
+    parameters: int
+    family: str | None
+    geometry: dict[str, int | bool | str | None] | None
+    roles: list[RoleLine]
+    unrecognised: list[str]
+
+
 class Inspection(msgspec.Struct, frozen=True):
     """What a model is made of, told without reading a tensor.
 
@@ -74,6 +101,7 @@ class Inspection(msgspec.Struct, frozen=True):
         parameters: values in all tensors that are not buffers; None without tensors.
         storage: by storage type.
         roles: by role.
+        towers: encoders, projectors and heads beside the language tower, of which the fields around this one speak.
         disagreements: what config.json claims against the tensors.
         unrecognised: tensors without a part.
         buffers: tensors that are no parameters.
@@ -90,6 +118,7 @@ class Inspection(msgspec.Struct, frozen=True):
     parameters: int | None
     storage: dict[str, StorageLine]
     roles: list[RoleLine]
+    towers: list[TowerLine]
     disagreements: list[DisagreementLine]
     unrecognised: list[str]
     buffers: list[str]
@@ -127,13 +156,20 @@ def show(found: Inspection, stream: TextIO) -> None:
     if found.roles:
         out.print()
         out.print(_roles(found.roles))
+    for tower in found.towers:
+        out.print(Text(f"\n{_tower_text(tower)}"))
+        if tower.roles:
+            out.print(_roles(tower.roles))
     disagreements = [
         f"{each.key}: config.json says {each.claimed}, the tensors {each.found}" for each in found.disagreements
     ]
     documents = [f"{each.path} ({each.kind}, {volume(each.size)})" for each in found.documents]
     lists = {
         "Disagreements (the tensors win)": disagreements,
-        "Not recognised": found.unrecognised,
+        "Not recognised": [
+            *found.unrecognised,
+            *(name for tower in found.towers if tower.family for name in tower.unrecognised),
+        ],
         "Buffers": found.buffers,
         "Documents": documents,
         "Notes": found.notes,
@@ -143,6 +179,14 @@ def show(found: Inspection, stream: TextIO) -> None:
             out.print(Text(f"\n{title}:", "bold"))
         for line in lines:
             out.print(Text(f"  - {visible(line)}"))
+
+
+def _tower_text(tower: TowerLine) -> str:
+    """One line on a tower: what it is for, where it lies, how large it is."""
+    sizes = [f"{key} {value}" for key, value in (tower.geometry or {}).items() if key in _SIZES and value is not None]
+    where = f" below {visible(tower.prefix)}" if tower.prefix else ""
+    known = ", ".join([tower.family, *sizes]) if tower.family else "known by its tensors alone"
+    return f"tower {tower.name}{where}: {known}; {tower.tensors} tensors, {count(tower.parameters)} parameters"
 
 
 def _roles(roles: list[RoleLine]) -> Table:
