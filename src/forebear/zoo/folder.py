@@ -64,33 +64,46 @@ def read_config(folder: Path) -> dict[str, Any]:
 def write_folder(
     folder: Path,
     tensors: Mapping[str, NDArray[Any]],
-    config: Mapping[str, Any],
+    config: Mapping[str, Any] | None,
     *,
     shards: int = 1,
     beside: Sequence[Path] = (),
+    documents: Mapping[str, bytes] | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Writes config.json and the weights, aside first, then puts the folder in place (an older one is replaced).
 
     Args:
         folder: where the model shall lie.
         tensors: arrays of a type in ``DTYPES``, in the order they shall have in the file.
-        config: content of config.json.
+        config: content of config.json; None writes none.
         shards: number of weight files, 1 or more; with more than one an index is written.
         beside: files to copy along, e.g. a tokenizer.
+        documents: further files, content by path inside the folder.
+        metadata: free strings for the metadata of every weight file, beside its format.
 
     Raises:
         UsageError: more shards than tensors, or none.
     """
+    if not 1 <= shards <= len(tensors):
+        raise UsageError(f"{len(tensors)} tensors cannot fill {shards} shards", where=folder)
     aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    (aside / "config.json").write_text(json.dumps(dict(config), indent=2) + "\n", encoding="utf-8")
-    for path in beside:
-        shutil.copyfile(path, aside / path.name)
+    files = {**{path.name: path.read_bytes() for path in beside}, **(documents or {})}
+    if config is not None:
+        files["config.json"] = (json.dumps(dict(config), indent=2) + "\n").encode("utf-8")
     stored = {name: (_SPELLING[array.dtype], array.shape, array.tobytes()) for name, array in tensors.items()}
-    if shards == 1:
-        write_safetensors(aside / "model.safetensors", stored, {"format": "pt"})
-    else:
-        write_sharded(aside, stored, shards, {"format": "pt"})
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
+    strings = {"format": "pt", **(metadata or {})}
+    try:
+        aside.mkdir(parents=True)
+        for name, data in files.items():
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / name).write_bytes(data)
+        if shards == 1:
+            write_safetensors(aside / "model.safetensors", stored, strings)
+        else:
+            write_sharded(aside, stored, shards, strings)
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.replace(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

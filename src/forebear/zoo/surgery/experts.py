@@ -27,6 +27,7 @@ _MOE_KEYS = (
     "qkv_bias",
 )
 _ROUTER_DEVIATION = 0.02
+MAX_EXPERTS = 1024
 
 
 def upcycle(
@@ -66,8 +67,9 @@ def upcycle(
         UsageError: no dense gated FFN, or numbers that do not fit.
     """
     share_of(redrawn, "redrawn")
-    if not (1 <= per_token <= experts and slices >= 1 and noise >= 0):
-        raise UsageError("experts of 1 or more, of which 1 or more are passed, and slices of 1 or more are needed")
+    if not (1 <= per_token <= experts <= MAX_EXPERTS and slices >= 1 and noise >= 0):
+        rule = f"1 to {MAX_EXPERTS} experts, of which each token passes 1 or more, and 1 or more slices are needed"
+        raise UsageError(rule, where="upcycle")
     rng, origins = np.random.default_rng(seed), dict[Part, Any]()
     out: Arrays = dict(tensors)
     neurons = 0
@@ -138,6 +140,8 @@ def to_dense(tensors: Tensors, config: Config, *, expert: int | None = 0) -> Cha
     Raises:
         UsageError: there are no experts, or none of this number.
     """
+    if not any(_EXPERT.fullmatch(name) for name in tensors):
+        raise UsageError("there are no experts among the tensors")
     count = count_in(config, "num_experts", "num_local_experts")
     if expert is not None and not 0 <= expert < count:
         raise UsageError(f"experts are 0 to {count - 1}, found {expert}", where="to dense")
@@ -146,8 +150,6 @@ def to_dense(tensors: Tensors, config: Config, *, expert: int | None = 0) -> Cha
         match = _EXPERT.fullmatch(name)
         if match and expert in (None, int(match[3])):
             found.setdefault(f"{match[1]}.{match[4]}", []).append(array)
-    if not found:
-        raise UsageError("there are no experts among the tensors")
     places = {name.rpartition(".mlp.")[0] for name in found}
     out = {name: array for name, array in tensors.items() if not _is_sparse(name, places)}
     for name, arrays in found.items():

@@ -122,7 +122,7 @@ def quantise(tensors: Tensors, bits: int, *, block: int | None = None, names: Co
     out: Arrays = dict(tensors)
     for name, tensor in _matrices(tensors, names):
         width = tensor.shape[-1]
-        size = width if block is None else block
+        size = width if block is None else min(block, width)
         rows = np.pad(tensor.astype(np.float64).reshape(-1, width), ((0, 0), (0, -width % size)))
         blocks = rows.reshape(len(rows), -1, size)
         step = np.abs(blocks).max(axis=-1, keepdims=True) / top

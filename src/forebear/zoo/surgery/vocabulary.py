@@ -18,6 +18,7 @@ Origins = NDArray[np.int64]
 NewRows = Literal["fresh", "mean", "zeros"]
 _ROLES = (Role.EMBEDDING, Role.OUTPUT, Role.OUTPUT_BIAS)
 Tokenizer = dict[str, Any]
+MAX_ROWS = 2**22
 
 
 def extend_vocabulary(
@@ -44,11 +45,11 @@ def extend_vocabulary(
         The model; truth: ``origins``, old row of each row, -1 for a new one; ``tokenizer``, the new content or None.
 
     Raises:
-        UsageError: a number below 0, no such kind, or no embedding.
+        UsageError: a number of rows out of range, no such kind, or no embedding.
     """
     old = _size(tensors)
-    if rows < 0:
-        raise UsageError(f"a number of rows of 0 or more is needed, found {rows}", where="extend vocabulary")
+    if not 0 <= rows <= MAX_ROWS:
+        raise UsageError(f"0 to {MAX_ROWS} rows can be added, found {rows}", where="extend vocabulary")
     origins = np.concatenate([np.arange(old), np.full(rows, -1)])
     return _rebuilt(tensors, config, origins, kind=kind, tokenizer=tokenizer, seed=seed)
 
@@ -112,12 +113,12 @@ def replace_vocabulary(
         The model; truth: ``origins`` and ``tokenizer`` as `extend_vocabulary`.
 
     Raises:
-        UsageError: not a share, fewer rows than are kept, no embedding, or a tokenizer of unknown make.
+        UsageError: not a share, a number of rows out of range, no embedding, or a tokenizer of unknown make.
     """
     old, rng = _size(tensors), np.random.default_rng(seed)
     count = round(share_of(kept, "kept tokens") * old)
-    if rows < max(count, 1):
-        raise UsageError(f"{rows} rows cannot hold {count} tokens that are kept", where="replace vocabulary")
+    if not max(count, 1) <= rows <= MAX_ROWS:
+        raise UsageError(f"{max(count, 1)} to {MAX_ROWS} rows are needed, found {rows}", where="replace vocabulary")
     origins = np.full(rows, -1)
     origins[rng.choice(rows, count, replace=False)] = rng.choice(old, count, replace=False)
     return _rebuilt(tensors, config, origins, kind=kind, tokenizer=tokenizer, seed=seed)
