@@ -1,4 +1,4 @@
-"""``python -m forebear.zoo``: build the zoo, list it, or make the bundled text anew."""
+"""``python -m forebear.zoo``: build the zoo, list it, make the bundled text anew, or disguise a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from forebear.errors import ForebearError, UsageError
-from forebear.zoo import corpus, manifest
+from forebear.zoo import corpus, disguise, manifest
 from forebear.zoo.recipes import RECIPES
 
 _REMEDY = "Install them with `pip install 'forebear[zoo]'`."
@@ -15,18 +15,24 @@ _REMEDY = "Install them with `pip install 'forebear[zoo]'`."
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m forebear.zoo", description=__doc__)
-    parser.add_argument("command", choices=("build", "list", "corpus"))
-    parser.add_argument("--zoo", type=Path, default=Path("tests/zoo"), help="folder of the zoo (default: tests/zoo)")
-    parser.add_argument("--workers", type=int, default=2, help="models trained at a time (default: 2)")
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        {"build": _build, "list": _list, "corpus": _corpus}[options.command](options)
+        return disguise.main(given[1:]) if given[:1] == ["disguise"] else _run(given)
     except ForebearError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def _run(arguments: list[str]) -> int:
+    more = "A further command changes a model in a known way: python -m forebear.zoo disguise --help"
+    parser = argparse.ArgumentParser(prog="python -m forebear.zoo", description=__doc__, epilog=more)
+    parser.add_argument("command", choices=("build", "list", "corpus"))
+    parser.add_argument("--zoo", type=Path, default=Path("tests/zoo"), help="folder of the zoo (default: tests/zoo)")
+    parser.add_argument("--workers", type=int, default=2, help="models trained at a time (default: 2)")
+    options = parser.parse_args(arguments)
+    {"build": _build, "list": _list, "corpus": _corpus}[options.command](options)
     return 0
 
 
