@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,9 +11,10 @@ from forebear.errors import UsageError
 from forebear.zoo import corpus, manifest
 from forebear.zoo.__main__ import main
 from forebear.zoo.folder import read_config
-from forebear.zoo.recipes import RECIPES, Recipe, recipe
+from forebear.zoo.recipes import HELD_OUT, RECIPES, TUNED_ON, Recipe, recipe, with_ancestors
 
 PATHS = [item.path for item in RECIPES]
+SHIPPED = [item.path for item in RECIPES if item.shipped]
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +22,13 @@ def entries(zoo: Path) -> dict[str, manifest.Entry]:
     return manifest.load(zoo)
 
 
-def test_every_recipe_is_built_and_nothing_else(zoo: Path, entries: dict[str, manifest.Entry]) -> None:
-    assert sorted(entries) == sorted(PATHS)
-    assert sorted(str(path.parent.relative_to(zoo)) for path in zoo.rglob("config.json")) == sorted(PATHS)
+def test_every_shipped_recipe_is_built_and_nothing_else(zoo: Path, entries: dict[str, manifest.Entry]) -> None:
+    assert sorted(entries) == sorted(SHIPPED)
+    found = (path.parent.relative_to(zoo) for path in zoo.glob("*/*/config.json"))
+    assert sorted(map(str, found)) == sorted(SHIPPED)
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", SHIPPED)
 def test_the_model_is_the_one_recorded(zoo: Path, entries: dict[str, manifest.Entry], path: str) -> None:
     found, made = entries[path], recipe(path)
     made_from = {"corpus": corpus.digest(), "tokenizer": manifest.sha256_of(zoo / "tokenizer.json")}
@@ -37,11 +41,11 @@ def test_the_model_is_the_one_recorded(zoo: Path, entries: dict[str, manifest.En
 
 
 def test_the_zoo_fits_in_the_repository(zoo: Path) -> None:
-    assert sum(path.stat().st_size for path in zoo.rglob("*") if path.is_file()) <= 25_000_000
+    assert sum(path.stat().st_size for path in zoo.glob("[!.]*/*/*") if "grown" not in path.parts) <= 28_500_000
 
 
 def test_strangers_differ_in_their_start_alone() -> None:
-    for family, count in (("gated", 12), ("plain", 8)):
+    for family, count in (("gated", 12), ("plain", 8), ("deep", 4)):
         strangers = [item for item in RECIPES if item.family == family and item.kind == "stranger"]
         assert len({item.start_seed for item in strangers}) == len(strangers) == count
         assert len({(item.data, item.order_seed, item.steps, item.rate, item.parent) for item in strangers}) == 1
@@ -69,10 +73,65 @@ def test_tensors_and_config_are_those_of_the_architecture(zoo: Path, family: str
     from forebear.zoo.training import ARCHITECTURES
 
     architecture = ARCHITECTURES[family]
-    for item in (item for item in RECIPES if item.family == family):
-        assert read_config(zoo / item.path) == architecture.CONFIG
+    for item in (item for item in RECIPES if item.family == family and item.shipped):
+        config = read_config(zoo / item.path)
+        assert (config == architecture.CONFIG) is (not item.growth)
         shapes = {name: tensor.shape for name, tensor in read_tensors(zoo / item.path).items()}
-        assert shapes == architecture.shapes(architecture.CONFIG)
+        assert shapes == architecture.shapes(config)
+
+
+def test_a_lineage_is_either_tuned_on_or_held_out() -> None:
+    assert not TUNED_ON & HELD_OUT
+    assert {item.founder for item in RECIPES} == TUNED_ON | HELD_OUT
+    assert {item.founder for item in RECIPES if item.kind == "stranger"} == TUNED_ON | HELD_OUT
+
+
+def test_every_kind_has_three_held_out_seeds_in_the_gated_family_where_training_is_part_of_it() -> None:
+    for kind in {item.kind for item in RECIPES}:
+        seeds = {item.founder for item in RECIPES if item.kind == kind and item.founder in HELD_OUT}
+        assert len(seeds) >= 3, kind
+
+
+def test_ancestors_come_along() -> None:
+    chain = [item.path for item in with_ancestors(["gated/g02-early-split-c", "gated/g02-grandchild"])]
+    assert chain == [
+        "gated/g02", "gated/g02-continued", "gated/g02-grandchild", "gated/g02-early", "gated/g02-early-split-c",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        {"batch": 8},
+        {"decay": 0.5},
+        {"shuffled": True},
+        {"adapter_rank": 4},
+        {"growth": "inherit"},
+        {"amounts": (("a", 1),)},
+    ],
+)
+def test_a_digest_tells_younger_fields_only_where_they_are_set(later: dict[str, Any]) -> None:
+    item = recipe("gated/g00")
+    assert item.digest == "a0b392e690f6bd24090fef01ea060253510faf48d72191994a86a50a9cbea6c6"
+    assert replace(item, shipped=False).digest == item.digest
+    assert not set(item.history) & set(later)
+    assert replace(item, **later).digest != item.digest
+
+
+def test_long_lists_of_numbers_stand_on_one_line(tmp_path: Path) -> None:
+    truth = {"experts": [[[3, -1, 0], [1]]], "layer_map": [0, 1], "inherited": "ffn"}
+    entries = {"gated/x": manifest.entry(a_recipe(), (2.0, 1.0), "0", {}, "2", truth=truth)}
+    manifest.save(tmp_path, entries, "c")
+    assert manifest.load(tmp_path)["gated/x"]["truth"] == truth
+    assert "[3, -1, 0]" in (tmp_path / "manifest.json").read_text()
+
+
+def test_what_is_grown_is_listed_beside_what_is_shipped(tmp_path: Path) -> None:
+    grown = replace(a_recipe(), name="y", shipped=False)
+    for home, item in ((tmp_path, a_recipe()), (tmp_path / manifest.GROWN, grown)):
+        manifest.save(home, {item.path: manifest.entry(item, (2.0, 1.0), "0", {}, "2")}, "c")
+    assert set(manifest.load_all(tmp_path)) == {"gated/x", "gated/y"}
+    assert manifest.folder_of(tmp_path, grown) == tmp_path / "grown/gated/y"
 
 
 def a_recipe() -> Recipe:

@@ -34,7 +34,7 @@ def test_the_recipe_gives_the_committed_model(zoo: Path) -> None:
     every tensor's update correlated above 0.999 with the committed one; a change of the recipe moves far more.
     """
     made = recipe("plain/p00-finetuned")
-    result = build.trained(zoo, made)
+    result, _ = build.trained(zoo, made)
     new, old, parent = flat(result.tensors), flat(read_tensors(zoo / made.path)), flat(read_tensors(zoo / "plain/p00"))
     assert new.keys() == old.keys()
     changed = sum(int(np.count_nonzero(new[name] != old[name])) for name in new)
@@ -43,7 +43,11 @@ def test_the_recipe_gives_the_committed_model(zoo: Path) -> None:
     assert result.last_loss == pytest.approx(manifest.load(zoo)[made.path]["final_loss"], abs=1e-3)
 
 
-@pytest.mark.parametrize("made", [item for item in RECIPES if item.start_seed is not None], ids=lambda item: item.path)
+@pytest.mark.parametrize(
+    "made",
+    [item for item in RECIPES if item.start_seed is not None and item.shipped and not item.growth],
+    ids=lambda item: item.path,
+)
 def test_a_model_remembers_its_own_start_only(zoo: Path, made: Recipe) -> None:
     weights = flat(read_tensors(zoo / made.path))
     own, other = (flat(training.start(made.family, made.start_seed + shift)) for shift in (0, 1000))
@@ -110,3 +114,70 @@ def test_a_build_resumes_with_what_is_missing_or_changed(zoo: Path, tmp_path: Pa
     (tmp_path / child.path / "model.safetensors").write_bytes(b"cut short")
     assert build.build(tmp_path, 1, [parent, child]) == [child.path]
     assert manifest.load(tmp_path) == entries
+
+
+def test_what_is_not_shipped_is_built_into_its_own_folder_and_resumes(zoo: Path, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_bytes((zoo / "tokenizer.json").read_bytes())
+    parent = replace(recipe("plain/p00"), steps=2, batch=2)
+    child = replace(recipe("plain/p02-deepened"), parent="p00", steps=2, batch=2, shipped=False)
+    grandchild = Recipe("late", "plain", "continued", child.name, None, "A", steps=2, batch=2, shipped=False)
+    recipes = [parent, child, grandchild]
+    assert build.build(tmp_path, 1, recipes) == [item.path for item in recipes]
+    assert set(manifest.load(tmp_path)) == {parent.path}
+    entries = manifest.load(tmp_path / manifest.GROWN)
+    assert entries[child.path]["truth"] == {"layer_map": [0, 1, 2, 1, 2, 3]}
+    assert entries[grandchild.path]["made_from"]["parent"] == entries[child.path]["sha256"]
+    assert read_config(tmp_path / manifest.GROWN / grandchild.path)["n_layer"] == 6
+    assert build.build(tmp_path, 1, recipes) == []
+
+
+def some_tokens() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 1024, 4000)
+
+
+@pytest.mark.parametrize("path", ["gated/g02-low-rank-4", "plain/p02-low-rank-8"])
+def test_adapters_change_their_matrices_alone_and_by_their_rank(zoo: Path, path: str) -> None:
+    made = replace(recipe(path), steps=3, batch=2, rate=0.5)
+    parent = read_tensors(zoo / made.family / made.parent)
+    config = training.ARCHITECTURES[made.family].CONFIG
+    child = training.train(made, some_tokens(), parent, config).tensors
+    differences = {name: child[name].astype(np.float64) - parent[name].astype(np.float64) for name in parent}
+    adapted = {name for name in parent if any(part in name for part in made.adapter_parts) and name.endswith("weight")}
+    assert {name for name, difference in differences.items() if difference.any()} == adapted
+    for name in adapted:
+        spectrum = np.linalg.svd(differences[name], compute_uv=False)
+        assert spectrum[made.adapter_rank] < 0.2 * spectrum[made.adapter_rank - 1]
+
+
+@pytest.mark.parametrize("shuffled", [True, False])
+def test_shuffled_tokens_are_the_same_in_another_order(
+    zoo: Path, monkeypatch: pytest.MonkeyPatch, shuffled: bool
+) -> None:
+    seen = []
+    batches = training.batches
+    monkeypatch.setattr(training, "batches", lambda tokens, *rest: seen.append(tokens) or batches(tokens, *rest))
+    made = replace(recipe("plain/p02-shuffled"), steps=1, batch=1, shuffled=shuffled)
+    training.train(made, some_tokens(), read_tensors(zoo / "plain/p02"), training.ARCHITECTURES["plain"].CONFIG)
+    assert np.array_equal(np.sort(seen[0]), np.sort(some_tokens()))
+    assert np.array_equal(seen[0], some_tokens()) is not shuffled
+
+
+def test_decay_pulls_matrices_to_zero(zoo: Path) -> None:
+    made = replace(recipe("plain/p02-decayed"), steps=4, batch=1)
+    parent, config = read_tensors(zoo / "plain/p02"), training.ARCHITECTURES["plain"].CONFIG
+    strong, weak = (
+        training.train(replace(made, rate=0.05, decay=decay), some_tokens(), parent, config).tensors
+        for decay in (20.0, 0.0)
+    )
+    name = "transformer.h.0.mlp.c_fc.weight"
+    assert np.linalg.norm(strong[name].astype(np.float64)) < 0.95 * np.linalg.norm(weak[name].astype(np.float64))
+
+
+def test_a_larger_vocabulary_begins_with_the_smaller(zoo: Path, tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    from forebear.zoo.text import train_tokenizer
+
+    train_tokenizer(tmp_path / "tokenizer.json", 1152)
+    large, small = (tokenizers.Tokenizer.from_file(str(home / "tokenizer.json")) for home in (tmp_path, zoo))
+    assert large.get_vocab_size() == 1152
+    assert small.get_vocab().items() <= large.get_vocab().items()

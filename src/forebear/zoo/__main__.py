@@ -8,7 +8,7 @@ from pathlib import Path
 
 from forebear.errors import ForebearError, UsageError
 from forebear.zoo import corpus, disguise, manifest
-from forebear.zoo.recipes import RECIPES
+from forebear.zoo.recipes import RECIPES, with_ancestors
 
 _REMEDY = "Install them with `pip install 'forebear[zoo]'`."
 
@@ -29,9 +29,10 @@ def _run(arguments: list[str]) -> int:
     more = "A further command changes a model in a known way: python -m forebear.zoo disguise --help"
     parser = argparse.ArgumentParser(prog="python -m forebear.zoo", description=__doc__, epilog=more)
     parser.add_argument("command", choices=("build", "list", "corpus"))
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="build these alone, as family/name, with ancestors")
     parser.add_argument("--zoo", type=Path, default=Path("tests/zoo"), help="folder of the zoo (default: tests/zoo)")
     parser.add_argument("--workers", type=int, default=2, help="models trained at a time (default: 2)")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     {"build": _build, "list": _list, "corpus": _corpus}[options.command](options)
     return 0
 
@@ -41,12 +42,13 @@ def _build(options: argparse.Namespace) -> None:
         from forebear.zoo.build import build  # noqa: PLC0415 - the list needs no torch
     except ModuleNotFoundError as error:
         raise UsageError(f"the zoo's libraries are missing ({error.name})", remedy=_REMEDY) from None
-    done = build(options.zoo, options.workers)
-    print(f"{len(done)} built, {len(RECIPES) - len(done)} were up to date.")
+    wanted = with_ancestors(options.models) if options.models else RECIPES
+    done = build(options.zoo, options.workers, wanted)
+    print(f"{len(done)} built, {len(wanted) - len(done)} were up to date.")
 
 
 def _list(options: argparse.Namespace) -> None:
-    entries = manifest.load(options.zoo)
+    entries = manifest.load_all(options.zoo)
     print(
         f"{'model':34} {'kind':22} {'from':22} {'start':>5} {'data':>4} "
         f"{'order':>5} {'steps':>5} {'rate':>7} {'loss':>6}"

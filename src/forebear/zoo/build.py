@@ -7,14 +7,18 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from forebear.zoo import corpus, manifest
-from forebear.zoo.folder import read_tensors, write_folder
+from forebear.zoo.folder import read_config, read_tensors, write_folder
+from forebear.zoo.growth import Grown, grow
 from forebear.zoo.recipes import RECIPES, Recipe
-from forebear.zoo.text import tokens, train_tokenizer
+from forebear.zoo.text import VOCABULARY, tokens, train_tokenizer
 from forebear.zoo.training import ARCHITECTURES, Trained, start, train
 
 Built = tuple[Recipe, manifest.Entry, float]
@@ -35,7 +39,8 @@ def build(zoo: Path, workers: int = 2, recipes: Sequence[Recipe] = RECIPES) -> l
     """
     if not (zoo / "tokenizer.json").is_file():
         train_tokenizer(zoo / "tokenizer.json")
-    entries, text = manifest.load(zoo), corpus.digest()
+    homes, text = {True: zoo, False: zoo / manifest.GROWN}, corpus.digest()
+    entries = {shipped: manifest.load(home) for shipped, home in homes.items()}
     waiting, running = list(recipes), dict[Future[Built], Recipe]()
     done: list[str] = []
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
@@ -44,15 +49,16 @@ def build(zoo: Path, workers: int = 2, recipes: Sequence[Recipe] = RECIPES) -> l
             ready = [recipe for recipe in waiting if _parent_path(recipe) not in unfinished]
             for recipe in ready[: workers - len(running)]:
                 waiting.remove(recipe)
-                if not manifest.is_current(zoo, recipe, entries.get(recipe.path), ancestors(zoo, recipe, text)):
+                found = entries[recipe.shipped].get(recipe.path)
+                if not manifest.is_current(zoo, recipe, found, ancestors(zoo, recipe, text)):
                     running[pool.submit(make, zoo, recipe, text)] = recipe
             if not running:
                 continue
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 del running[future]
                 recipe, entry, seconds = future.result()
-                entries[recipe.path] = entry
-                manifest.save(zoo, entries, text)
+                entries[recipe.shipped][recipe.path] = entry
+                manifest.save(homes[recipe.shipped], entries[recipe.shipped], text)
                 done.append(recipe.path)
                 losses = f"loss {entry['first_loss']:.3f} -> {entry['final_loss']:.3f}"
                 print(f"{recipe.path}: {losses}, {seconds:.0f} s", file=sys.stderr, flush=True)
@@ -62,30 +68,58 @@ def build(zoo: Path, workers: int = 2, recipes: Sequence[Recipe] = RECIPES) -> l
 def ancestors(zoo: Path, recipe: Recipe, text: str) -> dict[str, str]:
     """sha256 of everything a model is made from: its parent's weights, the text, the tokenizer."""
     found = {"corpus": text, "tokenizer": manifest.sha256_of(zoo / "tokenizer.json")}
-    if recipe.parent is not None:
-        weights = zoo / recipe.family / recipe.parent / "model.safetensors"
+    parent = manifest.parent_of(zoo, recipe)
+    if parent is not None:
+        weights = parent / "model.safetensors"
         found["parent"] = manifest.sha256_of(weights) if weights.is_file() else "missing"
     return found
 
 
-def trained(zoo: Path, recipe: Recipe) -> Trained:
-    """Trains one model from its committed parent (or its random start), writing nothing."""
-    parent = None if recipe.parent is None else read_tensors(zoo / recipe.family / recipe.parent)
-    teacher = parent if recipe.kind == "distilled" else None
-    initial = start(recipe.family, recipe.start_seed) if recipe.start_seed is not None else (parent or {})
-    return train(recipe, tokens(recipe.data, zoo / "tokenizer.json"), initial, teacher)
+def trained(zoo: Path, recipe: Recipe) -> tuple[Trained, Grown]:
+    """Trains one model from its parent (or its random start), without writing it.
+
+    Returns:
+        The trained tensors; what they were before, with their config and the truth of a change of shape.
+    """
+    folder = manifest.parent_of(zoo, recipe)
+    fresh = Grown(start(recipe.family, recipe.start_seed or 0), {**ARCHITECTURES[recipe.family].CONFIG}, {})
+    parent = fresh if folder is None else Grown(read_tensors(folder), read_config(folder), {})
+    teacher = parent.tensors if recipe.kind == "distilled" else None
+    if recipe.growth:
+        initial = grow(recipe.growth, parent, fresh, recipe.start_seed or 0, dict(recipe.amounts))
+    else:
+        initial = parent if recipe.start_seed is None else fresh
+    learned = _tokens(recipe.data, _tokenizer(zoo, initial.config["vocab_size"]))
+    return train(recipe, learned, initial.tensors, initial.config, teacher), initial
 
 
 def make(zoo: Path, recipe: Recipe, text: str) -> Built:
     """Trains one model and puts its folder in place; returns its record and the seconds it took."""
     began = time.monotonic()
-    result = trained(zoo, recipe)
-    config = {**ARCHITECTURES[recipe.family].CONFIG}
-    write_folder(zoo / recipe.path, result.tensors, config)
-    sha256 = manifest.sha256_of(zoo / recipe.path / "model.safetensors")
+    result, initial = trained(zoo, recipe)
+    folder, vocabulary = manifest.folder_of(zoo, recipe), initial.config["vocab_size"]
+    beside = [] if vocabulary == VOCABULARY else [_tokenizer(zoo, vocabulary)]
+    write_folder(folder, result.tensors, initial.config, beside=beside)
+    sha256 = manifest.sha256_of(folder / "model.safetensors")
     losses = (result.first_loss, result.last_loss)
-    entry = manifest.entry(recipe, losses, sha256, ancestors(zoo, recipe, text), torch.__version__)
+    made_from = ancestors(zoo, recipe, text)
+    entry = manifest.entry(recipe, losses, sha256, made_from, torch.__version__, truth=initial.truth)
     return recipe, entry, time.monotonic() - began
+
+
+def _tokenizer(zoo: Path, vocabulary: int) -> Path:
+    """The zoo's tokenizer, or the same with more merges, which is made where it is missing."""
+    if vocabulary == VOCABULARY:
+        return zoo / "tokenizer.json"
+    path = zoo / manifest.GROWN / f"vocabulary-{vocabulary}" / "tokenizer.json"
+    if not path.is_file():
+        train_tokenizer(path, vocabulary)
+    return path
+
+
+@lru_cache(maxsize=2)
+def _tokens(part: str, tokenizer: Path) -> NDArray[np.int64]:
+    return tokens(part, tokenizer)
 
 
 def _parent_path(recipe: Recipe) -> str | None:

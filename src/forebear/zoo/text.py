@@ -13,13 +13,16 @@ from forebear.zoo import corpus
 VOCABULARY = 1024
 
 
-def train_tokenizer(path: Path) -> None:
-    """Trains the tokenizer on all parts of the text and writes its tokenizer.json."""
+def train_tokenizer(path: Path, vocabulary: int = VOCABULARY) -> None:
+    """Trains the tokenizer on all parts of the text and writes its tokenizer.json.
+
+    A larger vocabulary begins with the smaller one, token for token, for merges are found one after the other.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY,
+        vocab_size=vocabulary,
         special_tokens=["<|endoftext|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
