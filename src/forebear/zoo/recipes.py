@@ -274,8 +274,7 @@ def _all() -> tuple[Recipe, ...]:
     gated, plain = ("g02", "g03", "g04"), ("p02", "p03", "p04")
     deep = [_stranger("deep", number, batch=SMALL_BATCH, shipped=False) for number in range(4)]
     shape = (*_GROWN, *_LOW_RANK, *_HARD)
-    return (
-        *_first_zoo(),
+    later = (
         *_of((*gated, *plain), _USUAL),
         *_of(("g00", "g01", "p00", "p01"), _SIBLINGS),
         *_of(("p02",), (*_HARD, *_GROWN_PLAIN), SMALL_BATCH),
@@ -285,6 +284,7 @@ def _all() -> tuple[Recipe, ...]:
         *_of(gated, _START_OR_FROZEN, SMALL_BATCH),
         *_of(("g02",), _SWEEP),
     )
+    return (*_first_zoo(), *sorted(later, key=lambda item: not item.shipped))
 
 
 RECIPES: tuple[Recipe, ...] = _all()
