@@ -18,11 +18,13 @@ from forebear.anatomy.anatomy import Anatomy
 from forebear.anatomy.assemble import Candidate, assemble
 from forebear.anatomy.claims import Claims
 from forebear.anatomy.names import Found, Names, ancestors
+from forebear.anatomy.partition import partition, shared_beginning
 from forebear.anatomy.parts import Role
 from forebear.anatomy.recognise import best_body, recognise
 from forebear.anatomy.shapes import draft
+from forebear.anatomy.structure import UNNAMED, propose
 from forebear.anatomy.tables import LAYER, TOWERS, Family, load_families
-from forebear.checkpoint.store import TensorStore
+from forebear.checkpoint.store import Subset, TensorStore
 
 MOST_BODIES = 8
 """Encoders looked for beside the language tower; what more there are come out as other tensors."""
@@ -109,12 +111,15 @@ def towers(store: TensorStore, config: Mapping[str, Any] | None = None) -> Tower
         config: config.json as read; sections such as ``vision_config`` speak for their tower alone.
     """
     language = recognise(store, config)
+    if language.family in (None, UNNAMED):
+        language = _unnamed_language(store, config, language)
     left = sorted(set(language.unrecognised) - set(_inside_layers(language)))
     found = [*_adapters(left)]
     left = _without(left, found)
     found += _further_layers(store, left, language, config)
     left = _without(left, found)
     found += _bodies(store, left, language, config)
+    found += _unnamed_bodies(store, _without(left, found), language, config)
     found += _branches(store, _without(left, found), language, found)
     held = {name for tower in found for name in tower.tensors}
     unrecognised = tuple(name for name in language.unrecognised if name not in held)
@@ -223,6 +228,52 @@ def _bodies(
         kind = _kind(anatomy.prefix) or _TABLE_KINDS.get(family.tower, Kind.TEXT)
         found.append(_tower(kind, anatomy.prefix, own, anatomy=replace(anatomy, unrecognised=unrecognised)))
         left = _without(left, found)
+    return found
+
+
+def _unnamed_language(store: TensorStore, config: Mapping[str, Any] | None, whole: Anatomy) -> Anatomy:
+    """The language tower among tensors that no table of a language model knows: of the proposals the one with the
+    largest vocabulary.
+
+    Args:
+        store: the model's tensors.
+        config: config.json as read.
+        whole: what shapes propose for all tensors as one tower.
+    """
+    every = store.names()
+    left = _without(every, _bodies(store, sorted(every), replace(whole, parts={}, reads={}, buffers=()), config))
+    groups = partition(store, [name for name in left if _kind(name) is not Kind.PROJECTOR])
+    if len(left) == len(every) and len(groups) < 2:
+        return whole
+    heads = [name for name in left if name not in {name for group in groups for name in group}]
+    proposals = [propose(Subset(store, [*group, *_lone(heads)]), config) for group in groups]
+    proposed = [each for each in proposals if each is not None and each.geometry.vocabulary]
+    best = max(proposed, key=lambda each: (each.geometry.vocabulary or 0, len(each.parts)), default=None)
+    if best is None:
+        return whole
+    return replace(best, unrecognised=tuple(sorted(set(every) - _of(best))))
+
+
+def _lone(names: Iterable[str]) -> list[str]:
+    """Tensors that share no beginning with another: heads beside the body."""
+    starts = Counter(name.partition(".")[0] for name in names)
+    return [name for name in names if starts[name.partition(".")[0]] == 1]
+
+
+def _unnamed_bodies(
+    store: TensorStore, names: Sequence[str], language: Anatomy, config: Mapping[str, Any] | None
+) -> list[Tower]:
+    """Transformers that no table explains, proposed from shapes."""
+    if language.family is None:
+        return []
+    found = []
+    for group in partition(store, [name for name in names if _kind(name) is not Kind.PROJECTOR]):
+        section = Claims.of(config, "vision").values
+        anatomy = propose(Subset(store, group), section)
+        if anatomy is None or not {Role.UP, Role.DOWN} <= {part.role for part in anatomy.parts}:
+            continue
+        prefix = shared_beginning(group)
+        found.append(_tower(_kind(prefix) or Kind.OTHER, prefix, group, anatomy=anatomy))
     return found
 
 

@@ -5,7 +5,7 @@ A checkpoint on disk implements this protocol; a fingerprint, which holds only s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Protocol
@@ -70,3 +70,36 @@ class TensorStore(Protocol):
     def read_bytes(self, name: str, rows: Rows) -> NDArray[np.uint8]:
         """Stored bytes of the rows asked for, ``(len(rows), bytes per row)``, little-endian, not converted."""
         ...
+
+
+class Subset:
+    """Some tensors of a store, as a `TensorStore`.
+
+    Args:
+        store: the whole.
+        names: tensors kept; all must exist.
+    """
+
+    def __init__(self, store: TensorStore, names: Iterable[str]) -> None:
+        self._store = store
+        self._names = tuple(sorted(names))
+
+    def names(self) -> Sequence[str]:
+        """Names kept, sorted."""
+        return self._names
+
+    def info(self, name: str) -> TensorInfo:
+        """Type and shape of a tensor."""
+        return self._store.info(name)
+
+    def available_rows(self, name: str) -> Rows | None:
+        """Rows that can be read; None when all of them can."""
+        return self._store.available_rows(name)
+
+    def read(self, name: str, rows: Rows | None = None) -> Floats:
+        """Values as float32; see `TensorStore.read`."""
+        return self._store.read(name, rows)
+
+    def read_bytes(self, name: str, rows: Rows) -> NDArray[np.uint8]:
+        """Stored bytes; see `TensorStore.read_bytes`."""
+        return self._store.read_bytes(name, rows)

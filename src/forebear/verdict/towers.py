@@ -17,7 +17,7 @@ from forebear.evidence.finding import Finding, listed
 from forebear.evidence.plain import Likeness, chain_labels, likeness, pair_names
 from forebear.statistics.tails import capped
 from forebear.verdict.comparison import Side, Verdict, WeightsClaim
-from forebear.verdict.decide import FIRES_AT
+from forebear.verdict.decide import CALIBRATED, FIRES_AT
 from forebear.verdict.sides import Prepared, Progress, Settings, draw_budget, fixed_key, rows_of_tower, share_of
 from forebear.verdict.weighing import Weighing
 
@@ -28,7 +28,6 @@ ALIKE = 0.95
 """Least cosine of every matrix at which tensors without an exact test are read as inherited."""
 
 FIRED = ("same", "derived", "related", "shared start")
-CALIBRATED = "calibrated, not exact"
 NO_DIRECTION = "what is left of this tower carries no direction that could be measured"
 
 
@@ -91,13 +90,13 @@ def _naming(tower: str, progress: Progress) -> Progress:
 
 
 def pair_towers(mine: Prepared, yours: Prepared) -> list[tuple[Tower, Tower]]:
-    """Towers that go together: of one kind, the most alike in make, size and name first; then of equal shapes."""
+    """Towers that go together: of one kind, or of one make where names hide it; the most alike first."""
     scored = sorted(
         (
             (_likeness_of_make(one, other), one.name, other.name)
             for one in mine.others.values()
             for other in yours.others.values()
-            if one.kind is other.kind or _shapes(mine, one) == _shapes(yours, other)
+            if one.kind is other.kind or _one_make(one, other) or _shapes(mine, one) == _shapes(yours, other)
         ),
         key=lambda each: ([-score for score in each[0]], each[1:]),
     )
@@ -110,15 +109,22 @@ def pair_towers(mine: Prepared, yours: Prepared) -> list[tuple[Tower, Tower]]:
 
 def _likeness_of_make(one: Tower, other: Tower) -> list[float]:
     """Scores that decide in order: kind, geometry, family, prefix, size."""
-    geometries = [tower.anatomy.geometry if tower.anatomy else None for tower in (one, other)]
     families = [tower.anatomy.family if tower.anatomy else None for tower in (one, other)]
     return [
         float(one.kind is other.kind),
-        float(geometries[0] == geometries[1]),
+        float(_one_make(one, other)),
         float(families[0] == families[1]),
         float(one.prefix == other.prefix),
         -abs(log10(max(one.parameters, 1)) - log10(max(other.parameters, 1))),
     ]
+
+
+def _one_make(one: Tower, other: Tower) -> bool:
+    """Whether both are transformers of one depth and width."""
+    if one.anatomy is None or other.anatomy is None:
+        return False
+    mine, yours = one.anatomy.geometry, other.anatomy.geometry
+    return (mine.hidden, mine.layers, mine.neurons) == (yours.hidden, yours.layers, yours.neurons)
 
 
 def _shapes(side: Prepared, tower: Tower) -> Counter[tuple[int, ...]]:
