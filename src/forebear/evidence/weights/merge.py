@@ -1,0 +1,296 @@
+"""Whether a model was merged from given parents, by which method, and with which amounts.
+
+Every method leaves an exact mark. Added with constant weights (linear; task arithmetic over a base) the model is one
+combination of the parents in every tensor. Spherical interpolation (SLERP) is a combination whose weights follow the
+angle of each tensor. A frankenmerge takes whole layers. Trimmed or dropped changes (TIES, DARE) leave the base's own
+values where nothing was kept. What no combination explains is rounding, noise, or a structure that none of the
+parents holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from forebear.evidence.weights.merge_dense import Dense, best_dense
+from forebear.evidence.weights.merge_origins import layer_origins
+from forebear.evidence.weights.merge_sparse import best_sparse
+from forebear.evidence.weights.mixtures import Mixture
+from forebear.statistics.arrays import Floats
+from forebear.statistics.mixture import WITHIN, Fit, Numbers, Products, edge_ratio, fit, leading_overlap, products_of
+from forebear.statistics.rounding import rounding_energy
+
+Method = Literal["linear", "task arithmetic", "slerp", "ties", "dare", "frankenmerge"]
+
+USED = 0.02
+"""Weight below which a candidate counts as unused; weights are recovered to 0.01."""
+
+AT_ROUNDING = 3.0
+"""Residual, in multiples of what rounding to the storage type leaves, that still counts as rounding: merging tools
+round more than once."""
+
+NOISE_EDGE = 1.1
+"""Largest median ratio of a residual's top singular value to the edge of noise that reads as noise."""
+
+NOISE_SPREAD = 0.05
+NOISE_KURTOSIS = 0.3
+"""Largest spread of a residual's sigma over tensors, relative to its median, and largest median excess kurtosis, that
+read as noise of one scalar; what a missing parent leaves varies by 0.1 and more."""
+
+EXPLAINED = 0.5
+EXPLAINED_STRUCTURE = 0.2
+"""Largest share of the square distance to the nearest candidate (or the base) that a mixture may leave, as noise or
+as structure. Siblings trained on the same data in the same order explain each other down to 0.27."""
+
+_MOST_ROWS = 256
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A merge, told apart and measured.
+
+    Attributes:
+        method: how the parents were put together.
+        weights: one a candidate, 0 for one that is not used. Of a frankenmerge the share of layers; of SLERP the
+            mean place between two parents.
+        intervals: 95% intervals of the weights.
+        densities: of TIES and DARE, share of each parent's change that was kept, with its 95% interval.
+        scale: factor on the averaged changes (TIES); 1 elsewhere.
+        places: SLERP: for each layer place ``t`` between first and second used parent, with its 95% interval.
+        origins: frankenmerge: for each layer of the model the candidate it comes from.
+        residual: share of the model's energy that is left.
+        rounding: what rounding to the storage type leaves.
+        left: what the residual looks like.
+        missing_parent: a structure is left that no given parent holds.
+        overlap: of the residual's leading directions with those of the parents' differences, relative to chance.
+        alternatives: other histories that leave the same mark.
+    """
+
+    method: Method
+    weights: tuple[float, ...]
+    intervals: tuple[tuple[float, float], ...]
+    residual: float
+    rounding: float
+    left: Literal["rounding", "noise", "structure"] = "rounding"
+    densities: tuple[tuple[float, float, float] | None, ...] = ()
+    scale: float = 1.0
+    places: dict[int, tuple[float, float, float]] = field(default_factory=dict)
+    origins: dict[int, int] = field(default_factory=dict)
+    overlap: float | None = None
+    alternatives: tuple[str, ...] = ()
+
+    @property
+    def missing_parent(self) -> bool:
+        """Whether the parents given leave a structure unexplained."""
+        return self.left == "structure"
+
+    @property
+    def used(self) -> tuple[int, ...]:
+        """Candidates that contribute."""
+        return tuple(index for index, weight in enumerate(self.weights) if weight != 0.0)
+
+
+@dataclass(frozen=True)
+class NotMerged:
+    """Why the model is no merge of the candidates, or none that can be told."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Mixtures that can be used, with their inner products (candidates first, the base last where there is one)."""
+
+    mixtures: list[Mixture]
+    products: list[Products]
+    with_base: bool
+
+    @property
+    def count(self) -> int:
+        """Number of candidate parents."""
+        return len(self.mixtures[0].parents)
+
+    def rounding(self) -> float:
+        """Share of the model's energy that rounding to its storage type leaves."""
+        whole = sum(one.size for one in self.products)
+        pairs = zip(self.mixtures, self.products, strict=True)
+        return sum(rounding_energy(m.model, m.storage) / p.energy * p.size for m, p in pairs) / whole
+
+    def to_nearest(self) -> float:
+        """Share of the model's energy left by the nearest candidate, or the base, of each tensor."""
+        left = 0.0
+        for one in self.products:
+            distances = one.energy - 2.0 * one.with_model + np.diag(one.among)
+            left += max(float(distances.min()), 0.0) / one.energy * one.size
+        return left / sum(one.size for one in self.products)
+
+
+def estimate_merge(mixtures: Iterable[Mixture], rng: np.random.Generator) -> Merge | NotMerged:
+    """Tell how a model was merged from candidate parents.
+
+    Args:
+        mixtures: parts of the model with their candidates, matrices and vectors; only matrices that the model and
+            every candidate hold are used.
+        rng: source of the bootstrap and of the entries sampled.
+
+    Returns:
+        The simplest method that explains the model, or why none does.
+    """
+    measured = _measured(mixtures)
+    if measured is None:
+        return NotMerged("no matrix is held by the model and by every candidate")
+    if measured.count < 2:
+        return NotMerged("fewer than two candidate parents")
+    origins = layer_origins([m.part for m in measured.mixtures], measured.products, measured.count)
+    if origins is not None:
+        return _franken(origins, measured)
+    start = fit(measured.products, rng)
+    sparse = _sparse(measured, start, rng)
+    if sparse is not None:
+        return sparse
+    return _dense(measured, start, rng)
+
+
+def _measured(mixtures: Iterable[Mixture]) -> Measured | None:
+    kept = [one for one in mixtures if _usable(one)]
+    if not kept:
+        return None
+    # A base that some parts lack would make their weights mean something else.
+    with_base = all(one.base is not None for one in kept)
+    products = [products_of(one.model, _candidates(one, with_base)) for one in kept]
+    return Measured(kept, products, with_base)
+
+
+def _usable(mixture: Mixture) -> bool:
+    arrays = [mixture.model, *mixture.parents, *([mixture.base] if mixture.base is not None else [])]
+    return mixture.model.ndim == 2 and all(
+        array is not None and array.shape == mixture.model.shape and bool(np.isfinite(array).all()) and array.any()
+        for array in arrays
+    )
+
+
+def _candidates(mixture: Mixture, with_base: bool) -> list[Floats]:
+    found = [parent for parent in mixture.parents if parent is not None]
+    return [*found, mixture.base] if with_base and mixture.base is not None else found
+
+
+def _franken(origins: dict[int, int], measured: Measured) -> Merge:
+    layers = list(origins.values())
+    weights = tuple(layers.count(index) / len(layers) for index in range(measured.count))
+    return Merge(
+        "frankenmerge",
+        weights,
+        tuple((weight, weight) for weight in weights),
+        residual=measured.to_nearest(),
+        rounding=measured.rounding(),
+        origins=origins,
+    )
+
+
+def _sparse(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | None:
+    if not measured.with_base:
+        return None
+    # Trimming biases least squares, so that a small change's weight may drown: then every candidate is tried.
+    found = None
+    for used in dict.fromkeys([_used(start, measured.count), tuple(range(measured.count))]):
+        found = found or (best_sparse(measured.mixtures, used, start.weights[list(used)], rng) if used else None)
+    if found is None:
+        return None
+    weights, errors = np.zeros(measured.count), start.errors[: measured.count].copy()
+    weights[list(found.used)], errors[list(found.used)] = found.weights, found.errors
+    bounds = _intervals(np.array(found.densities), np.array(found.density_errors))
+    kept = {i: (middle, *pair) for i, middle, pair in zip(found.used, found.densities, bounds, strict=True)}
+    return Merge(
+        found.method,
+        tuple(weights.tolist()),
+        _intervals(weights, errors),
+        residual=found.residual,
+        rounding=measured.rounding(),
+        densities=tuple(kept.get(index) for index in range(measured.count)),
+        scale=found.scale,
+    )
+
+
+def _dense(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | NotMerged:
+    used = _used(start, measured.count)
+    if len(used) < 2:
+        return NotMerged("one candidate explains the model as well as all of them together")
+    columns = [*used, *([measured.count] if measured.with_base else [])]
+    products = [_only(one, columns) for one in measured.products]
+    layers = [one.part.layer for one in measured.mixtures]
+    rounding = measured.rounding()
+    found = best_dense(products, layers, len(used), rounding, rng)
+    left, overlap = _left(measured, columns, found, rounding)
+    share = found.residual / measured.to_nearest()
+    if share > (EXPLAINED_STRUCTURE if left == "structure" else EXPLAINED):
+        return NotMerged(f"the best mixture leaves {share:.2g} of the square distance to the nearest candidate")
+    weights, errors = np.zeros(measured.count), start.errors[: measured.count].copy()
+    weights[list(used)], errors[list(used)] = found.weights, found.errors
+    return Merge(
+        found.method,
+        tuple(weights.tolist()),
+        _intervals(weights, errors),
+        residual=found.residual,
+        rounding=rounding,
+        left=left,
+        places=found.places,
+        overlap=overlap,
+        alternatives=(*found.alternatives, *(_UNEXPLAINED if left == "structure" else ())),
+    )
+
+
+_UNEXPLAINED = (
+    "a parent is missing from the list",
+    "the model was trained on after merging",
+)
+
+
+def _left(
+    measured: Measured, columns: Sequence[int], found: Dense, rounding: float
+) -> tuple[Literal["rounding", "noise", "structure"], float | None]:
+    """What the residual looks like, and how far its leading directions are those of the parents' differences."""
+    if found.residual <= AT_ROUNDING * rounding:
+        return "rounding", None
+    seen = []
+    for mixture, products in zip(measured.mixtures, measured.products, strict=True):
+        candidates = [_candidates(mixture, measured.with_base)[index][:_MOST_ROWS] for index in columns]
+        weights = _only(products, columns).free()
+        residual = mixture.model[:_MOST_ROWS] - np.tensordot(weights, np.stack(candidates).astype(np.float64), axes=1)
+        sigma = float(residual.std())
+        seen.append(
+            (
+                edge_ratio(residual),
+                leading_overlap(residual, candidates[0].astype(np.float64) - candidates[1]),
+                sigma,
+                sigma / float(mixture.model.std()),
+                abs(float(np.mean(((residual - residual.mean()) / sigma) ** 4)) - 3.0),
+            )
+        )
+    edges, overlaps, sigmas, relative, kurtosis = np.array(seen).T
+    even = min(_spread(sigmas), _spread(relative)) <= NOISE_SPREAD
+    noise = even and float(np.median(edges)) <= NOISE_EDGE and float(np.median(kurtosis)) <= NOISE_KURTOSIS
+    return ("noise" if noise else "structure"), float(np.median(overlaps))
+
+
+def _spread(values: Numbers) -> float:
+    """Median absolute deviation, as a standard deviation, over the median."""
+    middle = float(np.median(values))
+    return 1.4826 * float(np.median(np.abs(values - middle))) / middle
+
+
+def _used(start: Fit, count: int) -> tuple[int, ...]:
+    weights, errors = start.weights[:count], start.errors[:count]
+    return tuple(np.flatnonzero(np.abs(weights) > np.maximum(USED, WITHIN * errors)).tolist())
+
+
+def _only(products: Products, columns: Sequence[int]) -> Products:
+    chosen = list(columns)
+    return Products(products.among[np.ix_(chosen, chosen)], products.with_model[chosen], products.energy, products.size)
+
+
+def _intervals(weights: Numbers, errors: Numbers) -> tuple[tuple[float, float], ...]:
+    pairs = zip(weights.tolist(), errors.tolist(), strict=True)
+    return tuple((weight - WITHIN * error, weight + WITHIN * error) for weight, error in pairs)
