@@ -90,7 +90,7 @@ def test_the_order_depends_on_its_seed_alone() -> None:
     assert all(torch.equal(batch[:, 1:], batch[:, :-1] + 1) for batch in one)
 
 
-@pytest.mark.parametrize("path", ["gated/g00", "plain/p00"])
+@pytest.mark.parametrize("path", ["gated/g00", "plain/p00", "gated/g02-upcycled-sliced", "plain/p02-deepened"])
 def test_published_code_gives_the_same_logits(zoo: Path, path: str) -> None:
     transformers = pytest.importorskip("transformers")
     architecture = training.ARCHITECTURES[recipe(path).family]
@@ -98,7 +98,7 @@ def test_published_code_gives_the_same_logits(zoo: Path, path: str) -> None:
     published = transformers.AutoModelForCausalLM.from_pretrained(zoo / path, dtype=torch.float32).eval()
     tokens = torch.arange(0, 960, 5).view(2, 96)
     with torch.no_grad():
-        found, wanted = architecture.logits(held, tokens, architecture.CONFIG), published(tokens).logits
+        found, wanted = architecture.logits(held, tokens, read_config(zoo / path)), published(tokens).logits
     assert torch.allclose(found, wanted, atol=1e-4)
 
 
