@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forebear.anatomy.parts import Part, Role
 from forebear.errors import UsageError
@@ -28,6 +30,18 @@ _MOE_KEYS = (
 )
 _ROUTER_DEVIATION = 0.02
 MAX_EXPERTS = 1024
+Order = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """How experts are made from copies of an FFN; see `upcycle`."""
+
+    experts: int
+    slices: int
+    noise: float
+    redrawn: float
+    shuffle: bool
 
 
 def upcycle(
@@ -70,29 +84,20 @@ def upcycle(
     if not (1 <= per_token <= experts <= MAX_EXPERTS and slices >= 1 and noise >= 0):
         rule = f"1 to {MAX_EXPERTS} experts, of which each token passes 1 or more, and 1 or more slices are needed"
         raise UsageError(rule, where="upcycle")
+    plan = _Plan(experts, slices, noise, redrawn, shuffle)
     rng, origins = np.random.default_rng(seed), dict[Part, Any]()
     out: Arrays = dict(tensors)
     neurons = 0
     for at, layer in _dense(tensors):
         dense = {name: out.pop(f"{at}.{name}.weight") for name in _NAMES}
-        neurons, hidden = dense["up_proj"].shape
-        if neurons % slices:
-            raise UsageError(f"{neurons} neurons do not part into {slices} slices", where=at)
-        dtype = dense["up_proj"].dtype
-        out[f"{at}.gate.weight"] = (rng.standard_normal((experts, hidden)) * _ROUTER_DEVIATION).astype(dtype)
-        pieces = _pieces(neurons, experts, slices, shuffle, rng)
-        for expert, piece in enumerate(pieces):
-            fresh = rng.permutation(len(piece)) < round(redrawn * len(piece))
-            for name in _NAMES:
-                out[f"{at}.experts.{expert}.{name}.weight"] = _expert(
-                    dense[name], name, piece, fresh=fresh, noise=noise, rng=rng
-                )
-            origins[Part(Role.UP, layer, expert)] = np.where(fresh, -1, piece)
+        neurons = len(dense["up_proj"])
+        out[f"{at}.gate.weight"] = _router(dense["up_proj"], experts, rng)
+        for expert, (made, rows) in enumerate(_experts(dense, at, plan, rng)):
+            out.update({f"{at}.experts.{expert}.{name}.weight": array for name, array in made.items()})
+            origins[Part(Role.UP, layer, expert)] = rows
         if shared:
-            out.update({f"{at}.shared_expert.{name}.weight": dense[name] for name in _NAMES})
-            out[f"{at}.shared_expert_gate.weight"] = (rng.standard_normal((1, hidden)) * _ROUTER_DEVIATION).astype(
-                dtype
-            )
+            out.update({f"{at}.shared_expert.{name}.weight": array for name, array in dense.items()})
+            out[f"{at}.shared_expert_gate.weight"] = _router(dense["up_proj"], 1, rng)
     sizes = (experts, per_token, neurons // slices, neurons if shared else 0)
     return Changed(out, _sparse_config(tensors, config, sizes), {"origins": origins})
 
@@ -175,23 +180,36 @@ def _dense(tensors: Tensors) -> list[tuple[str, int]]:
     return found
 
 
-def _pieces(neurons: int, experts: int, slices: int, shuffle: bool, rng: np.random.Generator) -> Iterator[Any]:
-    width = neurons // slices
-    order = np.arange(neurons)
-    for expert in range(experts):
-        if shuffle and expert % slices == 0:
+def _router(up: NDArray[Any], rows: int, rng: np.random.Generator) -> NDArray[Any]:
+    return stored_as(rng.standard_normal((rows, up.shape[1])) * _ROUTER_DEVIATION, up.dtype)
+
+
+def _experts(dense: Arrays, at: str, plan: _Plan, rng: np.random.Generator) -> Iterator[tuple[Arrays, Order]]:
+    """Each expert's matrices, and the dense neuron of each of its neurons, -1 for one drawn anew."""
+    neurons = len(dense["up_proj"])
+    if neurons % plan.slices:
+        raise UsageError(f"{neurons} neurons do not part into {plan.slices} slices", where=at)
+    width, order = neurons // plan.slices, np.arange(neurons)
+    for expert in range(plan.experts):
+        if plan.shuffle and expert % plan.slices == 0:
             order = rng.permutation(neurons)
-        yield order[expert % slices * width :][:width]
+        rows = order[expert % plan.slices * width :][:width]
+        fresh = rng.permutation(width) < round(plan.redrawn * width)
+        made = {}
+        for name, array in dense.items():
+            across = array.T if name == "down_proj" else array
+            values = _redrawn(across.astype(np.float64), rows, fresh, plan.noise, rng)
+            made[name] = np.ascontiguousarray(stored_as(values.T if name == "down_proj" else values, array.dtype))
+        yield made, np.where(fresh, -1, rows)
 
 
-def _expert(dense: Any, name: str, piece: Any, *, fresh: Any, noise: float, rng: np.random.Generator) -> Any:
-    whole: Floats = dense.astype(np.float64)
-    values = (whole.T if name == "down_proj" else whole)[piece]
-    scale = whole.std()
+def _redrawn(whole: Floats, rows: Order, fresh: NDArray[np.bool_], noise: float, rng: np.random.Generator) -> Floats:
+    values, scale = whole[rows], whole.std()
     if noise:
         values = values + rng.standard_normal(values.shape) * noise * scale
-    values = np.where(fresh[:, None], rng.standard_normal(values.shape) * scale, values) if fresh.any() else values
-    return stored_as(np.ascontiguousarray(values.T if name == "down_proj" else values), dense.dtype)
+    if fresh.any():
+        values = np.where(fresh[:, None], rng.standard_normal(values.shape) * scale, values)
+    return values
 
 
 def _is_sparse(name: str, places: set[str]) -> bool:

@@ -220,15 +220,7 @@ def widen_hidden(
     added = round(share * old)
     updated = _hidden_config(bench, config, old + added)
     if pad == "zeros":
-        if bench.is_layer_norm:
-            if bench.is_tied:
-                bench.untie()
-                updated["tie_word_embeddings"] = False
-            _centre(bench)
-        for norm in bench.norms():
-            bench[norm] = bench[norm] * np.sqrt(old / (old + added))
-        key = config_key(config, "rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps")
-        updated[key] = config[key] * old / (old + added)
+        updated |= _silenced(bench, config, old / (old + added))
     order = np.concatenate([np.arange(old), np.full(added, -1)])
     places = rng.permutation(old + added) if shuffle else np.arange(old + added)
     fill = rng if pad == "fresh" else None
@@ -341,6 +333,21 @@ def _centre(bench: Bench) -> None:
             bench[part] = bench[part] - bench[part].mean(axis=1, keepdims=True)
         elif part.role in WRITERS | WRITER_BIASES:
             bench[part] = bench[part] - bench[part].mean(axis=0)
+
+
+def _silenced(bench: Bench, config: Config, ratio: float) -> dict[str, Any]:
+    """Readies a model for coordinates of 0, which norms will count; what changes in its config."""
+    updated: dict[str, Any] = {}
+    if bench.is_layer_norm:
+        if bench.is_tied:
+            bench.untie()
+            updated["tie_word_embeddings"] = False
+        _centre(bench)
+    for norm in bench.norms():
+        bench[norm] = bench[norm] * np.sqrt(ratio)
+    key = config_key(config, "rms_norm_eps", "layer_norm_epsilon", "layer_norm_eps")
+    updated[key] = config[key] * ratio
+    return updated
 
 
 def _hidden_config(bench: Bench, config: Config, hidden: int) -> dict[str, Any]:
