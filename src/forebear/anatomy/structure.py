@@ -85,7 +85,7 @@ def propose(store: TensorStore, config: Mapping[str, Any] | None = None) -> Anat
     """
     shapes = {name: store.info(name).shape for name in store.names()}
     usable = {name: shape for name, shape in shapes.items() if shape and 0 not in shape and len(shape) < 4}
-    hidden = _hidden_size(usable.values())
+    hidden = hidden_size(usable.values())
     layout = lay_out(usable, hidden) if hidden > 1 else None
     if layout is None:
         return None
@@ -93,7 +93,7 @@ def propose(store: TensorStore, config: Mapping[str, Any] | None = None) -> Anat
     return _finish(store, sketch, layout, Claims.of(config))
 
 
-def _hidden_size(shapes: Iterable[Shape]) -> int:
+def hidden_size(shapes: Iterable[Shape]) -> int:
     """The width most matrices touch; of equally common ones the one the tallest matrix has, then the larger."""
     matrices = [shape[-2:] for shape in shapes if len(shape) > 1]
     votes = Counter(width for shape in matrices for width in set(shape))
