@@ -23,6 +23,9 @@ NOISE_KURTOSIS = 0.3
 NOISE_EDGE = 1.1
 """Largest median ratio of the top singular value to the Marchenko-Pastur edge that still reads as noise."""
 
+MOSTLY = 0.9
+"""Share of matrices that must look like noise each by itself."""
+
 UNCORRELATED_Z = 5.0
 ORTHOGONAL, ORTHOGONAL_FAINT = 0.02, 0.25
 """A side may be the base of noise if the difference is uncorrelated with it: by z, or its inner product with it at
@@ -79,7 +82,15 @@ def find_noise(tensors: Sequence[TensorResidual]) -> Noise | None:
     top = float(np.median([one.edge for one in tensors]))
     if kurtosis > NOISE_KURTOSIS or top > NOISE_EDGE or not any(could_be_base(tensors)):
         return None
-    found = one_scalar(tensors, {one.part: one.sigma for one in tensors})
+    if sum(like_noise(one) for one in tensors) < MOSTLY * len(tensors):
+        return None
+    own = {one.part: _own(one) for one in tensors}
+    ways = (
+        Way("sigma", dict.fromkeys(own, 1.0), NOISE_SPREAD),
+        Way("relative_sigma", own, RELATIVE_SPREAD),
+        Way("relative_sigma", fused_deviations(tensors, own), RELATIVE_SPREAD),
+    )
+    found = one_scalar(tensors, {one.part: one.sigma for one in tensors}, ways)
     if found is None:
         return None
     amount, value, scales = found
@@ -88,33 +99,44 @@ def find_noise(tensors: Sequence[TensorResidual]) -> Noise | None:
     return Noise(amount, value, top, expected, faint)
 
 
+@dataclass(frozen=True)
+class Way:
+    """One way in which a scalar could give every tensor its noise.
+
+    Attributes:
+        amount: name of the scalar.
+        scales: by part, what it is multiplied with.
+        spread: largest spread over tensors, relative to the median.
+    """
+
+    amount: str
+    scales: Mapping[Part, float]
+    spread: float
+
+
 def one_scalar(
-    tensors: Sequence[TensorResidual], sigmas: Mapping[Part, float]
-) -> tuple[str, float, dict[Part, float]] | None:
+    tensors: Sequence[TensorResidual], sigmas: Mapping[Part, float], ways: Sequence[Way]
+) -> tuple[str, float, Mapping[Part, float]] | None:
     """The scalar that gives every tensor its sigma, with the scale of each; None where there is none.
 
     Args:
         tensors: differences.
         sigmas: deviation to explain in each.
+        ways: to do so; the one with the least spread counts.
     """
-    ways = (
-        ("sigma", {one.part: 1.0 for one in tensors}, NOISE_SPREAD),
-        ("relative_sigma", {one.part: _own(one) for one in tensors}, RELATIVE_SPREAD),
-        ("relative_sigma", fused_deviations(tensors), RELATIVE_SPREAD),
-    )
     found = []
     sure = [one for one in tensors if not one.faint] or tensors
     weights = np.array([one.values for one in sure], dtype=np.float64)
-    for amount, scales, most in ways:
-        if min(scales.values()) <= 0.0:
+    for way in ways:
+        if min(way.scales.values()) <= 0.0:
             continue
-        ratios = np.array([sigmas[one.part] / scales[one.part] for one in sure])
+        ratios = np.array([sigmas[one.part] / way.scales[one.part] for one in sure])
         middle = float(np.median(ratios))
         spread = float(np.median(np.abs(ratios - middle))) * _MAD_TO_DEVIATION
-        if middle > 0.0 and spread <= most * middle:
-            near = np.abs(ratios - middle) <= 4.0 * most * middle
+        if middle > 0.0 and spread <= way.spread * middle:
+            near = np.abs(ratios - middle) <= 4.0 * way.spread * middle
             value = float(np.sqrt((weights * ratios**2)[near].sum() / weights[near].sum()))
-            found.append((spread / middle, amount, value, scales))
+            found.append((spread / middle, way.amount, value, way.scales))
     if not found:
         return None
     _, amount, value, scales = min(found, key=lambda each: each[0])
@@ -125,19 +147,24 @@ def _own(one: TensorResidual) -> float:
     return one.sigma / one.relative if one.relative > 0.0 else one.deviation
 
 
-def fused_deviations(tensors: Iterable[TensorResidual]) -> dict[Part, float]:
-    """Deviation of the reference in each part, parts that are often stored as one tensor taken together."""
+def fused_deviations(tensors: Iterable[TensorResidual], own: Mapping[Part, float]) -> dict[Part, float]:
+    """Deviation of each part, parts that are often stored as one tensor taken together.
+
+    Args:
+        tensors: differences of the parts.
+        own: deviation of each part alone.
+    """
     listed = list(tensors)
     together: dict[tuple[int | None, int], list[TensorResidual]] = {}
     for one in listed:
         family = next((index for index, roles in enumerate(_FUSED) if one.part.role in roles), None)
         if family is not None:
             together.setdefault((one.part.layer, family), []).append(one)
-    found = {one.part: _own(one) for one in listed}
+    found = dict(own)
     for members in together.values():
         counts = np.array([one.values for one in members], dtype=np.float64)
         means = np.array([one.mean for one in members])
-        squares = np.array([_own(one) ** 2 for one in members]) + means**2
+        squares = np.array([own[one.part] ** 2 for one in members]) + means**2
         mean = float((counts * means).sum() / counts.sum())
         whole = sqrt(max(float((counts * squares).sum() / counts.sum()) - mean**2, 0.0))
         found |= {one.part: whole for one in members}

@@ -12,6 +12,9 @@ LEAST_CHANGE = 1e-3
 ROUNDING = 3.0
 """Most that may be left over, in units of what rounding leaves."""
 
+LESS = 0.1
+"""Most that may be left over, as a share of the difference before."""
+
 FEWEST_VALUES = 16
 """Fewest values that must share a factor for its fit to say anything."""
 
@@ -55,6 +58,6 @@ def find_rescaled(model: Doubles, reference: Doubles, kept: Doubles, variance: D
         squares = np.sum(kept * np.square(reference), axis=axis, keepdims=True)
         factors = np.where(squares > 0.0, products / np.where(squares > 0.0, squares, 1.0), 1.0)
         left = float(np.square(kept * (model - factors * reference)).sum())
-        if left <= allowed:
+        if left <= allowed and left <= LESS * float(np.square(kept * (model - reference)).sum()):
             return Rescaled(per, factors) if float(np.abs(factors - 1.0).max()) > LEAST_CHANGE else None
     return None

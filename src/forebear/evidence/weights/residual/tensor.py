@@ -23,6 +23,9 @@ EXACT = 0.99
 ONLY_ROUNDING = 2.0
 """Most energy left after a certain step, in units of what rounding leaves, for nothing else to have happened."""
 
+MOST_ZEROS, MOST_ZEROS_OF_THREE_LEVELS = 3.0, 40.0
+"""Most zeros on a lattice, in units of the values on either next level, that come of rounding alone."""
+
 FINE = 1.0
 """Largest spacing of storage, in deviations of the difference, at which a value still shows an added noise."""
 
@@ -195,11 +198,20 @@ class _Undoing:
         allowed = spacing(np.zeros_like(self.model), self.dtype)
         if self.lattice is not None:
             allowed = np.maximum(allowed, np.maximum(self.lattice.below, self.lattice.above))
+            if not self._too_many_zeros(self.lattice):
+                return None
         found = find_pruned(self.model, self.reference, allowed)
         if found is not None:
             self.kept = np.where(found.zeros, 0.0, 1.0)
             self._explain("pruned", float(np.square(self.kept * (self.model - self.reference)).sum()))
         return found
+
+    def _too_many_zeros(self, lattice: Lattice) -> bool:
+        """Whether the model has more zeros than rounding smoothly spread values to its lattice gives."""
+        in_steps = np.abs(self.model) / (lattice.below + lattice.above)
+        next_level = np.count_nonzero((in_steps > 0.5) & (in_steps < 1.5)) / 2.0
+        most = MOST_ZEROS if lattice.bits > 2 else MOST_ZEROS_OF_THREE_LEVELS
+        return bool(np.count_nonzero(self.model == 0.0) > most * max(next_level, 1.0))
 
     def _rescaled(self) -> Rescaled | None:
         found = find_rescaled(self.model, self.reference, self.kept, self.variance)
@@ -288,4 +300,5 @@ class _Undoing:
     def _without_rounding(self, difference: Doubles, chosen: NDArray[np.bool_]) -> float:
         if not chosen.any():
             return 0.0
-        return max(float(np.square(difference[chosen]).mean() - self.variance[chosen].mean()), 0.0) ** 0.5
+        variance = float(np.square(difference[chosen]).mean() - self.variance[chosen].mean())
+        return float(np.sqrt(max(variance, 0.0)))
