@@ -161,6 +161,33 @@ def test_several_towers_of_a_kind_are_numbered_by_size() -> None:
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_an_encoder_of_an_unknown_layout_is_proposed_from_shapes() -> None:
+    case = encoders()["vit_intern"]
+    words = {"encoder": "u", "layers": "v", "attn": "w", "qkv": "x", "proj": "y", "mlp": "z", "embeddings": "e"}
+    tensors = {}
+    for name, shape in case.tensors.items():
+        tensors["eyes." + ".".join(words.get(word, word) for word in name.split("."))] = shape
+    found = towers(empty(TEXT.tensors | tensors), {"text_config": TEXT.config})
+    (tower,) = found.others.values()
+    assert tower.anatomy is not None
+    assert (tower.anatomy.geometry.hidden, tower.anatomy.geometry.layers) == (ENCODER, 3)
+    assert tower.anatomy.geometry.vocabulary is None
+    assert {Role.UP, Role.DOWN} <= {part.role for part in tower.anatomy.parts}
+    assert names_of(found) == sorted(TEXT.tensors | tensors)
+
+
+def test_a_language_tower_of_an_unknown_layout_is_found_beside_a_named_encoder() -> None:
+    case = encoders()["vit_clip"]
+    words = {"model": "m", "layers": "v", "self_attn": "w", "mlp": "z", "embed_tokens": "e", "lm_head": "top"}
+    renamed_text = {".".join(words.get(word, word) for word in name.split(".")): s for name, s in TEXT.tensors.items()}
+    tensors = renamed_text | {f"vision_tower.{name}": shape for name, shape in case.tensors.items()}
+    found = towers(empty(tensors), {"text_config": TEXT.config, "vision_config": case.config})
+    assert set(found.others) == {"vision"}
+    assert parts_of(found, "vision") == case.parts
+    assert (found.language.geometry.hidden, found.language.geometry.layers) == (H, LAYERS)
+    assert names_of(found) == sorted(tensors)
+
+
 def test_a_larger_encoder_does_not_pass_for_the_language_tower() -> None:
     case = encoders()["vit_clip"]
     many = {name.replace("layers.0.", f"layers.{n}."): s for n in range(20) for name, s in case.tensors.items()}

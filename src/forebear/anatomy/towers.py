@@ -19,7 +19,7 @@ from forebear.anatomy.assemble import Candidate, assemble
 from forebear.anatomy.claims import Claims
 from forebear.anatomy.names import Found, Names, ancestors
 from forebear.anatomy.partition import partition, shared_beginning
-from forebear.anatomy.parts import Role
+from forebear.anatomy.parts import Part, Role
 from forebear.anatomy.recognise import best_body, recognise
 from forebear.anatomy.shapes import draft
 from forebear.anatomy.structure import UNNAMED, propose
@@ -273,8 +273,23 @@ def _unnamed_bodies(
         if anatomy is None or not {Role.UP, Role.DOWN} <= {part.role for part in anatomy.parts}:
             continue
         prefix = shared_beginning(group)
-        found.append(_tower(_kind(prefix) or Kind.OTHER, prefix, group, anatomy=anatomy))
+        found.append(_tower(_kind(prefix) or Kind.OTHER, prefix, group, anatomy=_without_vocabulary(anatomy)))
     return found
+
+
+def _without_vocabulary(anatomy: Anatomy) -> Anatomy:
+    """An encoder's anatomy: what shapes propose as its embedding counts positions, not tokens."""
+    positions, output = {Part(Role.EMBEDDING): Part(Role.POSITION_EMBEDDING)}, Part(Role.OUTPUT)
+    parts = {positions.get(part, part): view for part, view in anatomy.parts.items() if part != output}
+    reads = {part: norm for part, norm in anatomy.reads.items() if part in parts and norm in parts}
+    dropped = {anatomy.parts[output].tensor} if output in anatomy.parts else set[str]()
+    return replace(
+        anatomy,
+        parts=parts,
+        reads=reads,
+        unrecognised=tuple(sorted({*anatomy.unrecognised, *dropped})),
+        geometry=replace(anatomy.geometry, vocabulary=None),
+    )
 
 
 def _below(names: Iterable[str], anatomy: Anatomy, family: Family, taken: set[str]) -> list[str]:

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import log10
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from forebear.alignment.draw import Planner
-from forebear.anatomy.towers import Tower
+from forebear.anatomy.towers import Kind, Tower
 from forebear.checkpoint import digest, sample_digest
 from forebear.evidence.finding import Finding, listed
 from forebear.evidence.plain import Likeness, chain_labels, likeness, pair_names
@@ -27,6 +27,8 @@ BARELY_CHANGED = 0.3
 ALIKE = 0.95
 """Least cosine of every matrix at which tensors without an exact test are read as inherited."""
 
+Said = tuple[Verdict, str, Literal["exact", "calibrated, not exact"] | None]
+
 FIRED = ("same", "derived", "related", "shared start")
 NO_DIRECTION = "what is left of this tower carries no direction that could be measured"
 
@@ -36,7 +38,7 @@ class TowerClaims:
     """What the towers beside the language models show.
 
     Attributes:
-        claims: by the name of the model's tower.
+        claims: by the name of the tower.
         sizes: values in the model's tower, by the same name.
         modules: recipe step for towers of one side only; None where there are none.
         one_sided: the same in sentences.
@@ -58,23 +60,23 @@ def weigh_towers(mine: Prepared, yours: Prepared, settings: Settings, progress: 
         settings: of the whole comparison; p-values pay for the number of towers too.
         progress: told what is being done.
     """
-    pairs = pair_towers(mine, yours)
+    pairs = _named(pair_towers(mine, yours))
     paying = replace(settings, references=settings.references * max(len(pairs), 1))
     claims, read = dict[str, WeightsClaim](), [0, 0]
-    for one, other in pairs:
+    for name, (one, other) in pairs.items():
         sides = _as_side(mine, one, settings), _as_side(yours, other, settings)
         if one.anatomy is not None and other.anatomy is not None:
-            weighing = Weighing(sides[0], sides[1], paying, _naming(one.name, progress))
-            claims[one.name] = weighing.claim()
+            weighing = Weighing(sides[0], sides[1], paying, _naming(name, progress))
+            claims[name] = weighing.claim()
             spent = [side.after_reading(weighing.keys).bytes_read for side in sides]
         else:
-            claims[one.name] = weigh_plainly((sides[0], one), (sides[1], other), paying)
+            claims[name] = weigh_plainly((sides[0], one), (sides[1], other), paying)
             spent = [side.draw_budget for side in sides]
         read = [before + now for before, now in zip(read, spent, strict=True)]
-    added, removed = _unpaired(mine.others, pairs, 0), _unpaired(yours.others, pairs, 1)
+    added, removed = _unpaired(mine.others, pairs.values(), 0), _unpaired(yours.others, pairs.values(), 1)
     return TowerClaims(
         claims,
-        {one.name: one.parameters for one, _ in pairs},
+        {name: one.parameters for name, (one, _) in pairs.items()},
         _modules(added, removed),
         tuple(
             f"{tower.name} ({len(tower.tensors)} tensors): found in {side} only"
@@ -105,6 +107,16 @@ def pair_towers(mine: Prepared, yours: Prepared) -> list[tuple[Tower, Tower]]:
         if name not in pairs and other_name not in pairs.values():
             pairs[name] = other_name
     return [(mine.others[name], yours.others[pairs[name]]) for name in mine.others if name in pairs]
+
+
+def _named(pairs: list[tuple[Tower, Tower]]) -> dict[str, tuple[Tower, Tower]]:
+    """Pairs by the model's name of the tower, or by the reference's where only that says what it is for."""
+    named: dict[str, tuple[Tower, Tower]] = {}
+    for one, other in sorted(pairs, key=lambda pair: pair[0].kind is Kind.OTHER):
+        hidden = one.kind is Kind.OTHER and other.kind is not Kind.OTHER and other.name not in named
+        told = other.name if hidden else one.name
+        named[told] = one, other
+    return named
 
 
 def _likeness_of_make(one: Tower, other: Tower) -> list[float]:
@@ -189,10 +201,11 @@ def weigh_plainly(mine: tuple[Prepared, Tower], yours: tuple[Prepared, Tower], s
     log10_p = next((each.log10_p for each in findings if each.log10_p is not None), None)
     paid = None if log10_p is None else capped(log10_p + log10(settings.references))
     complete = mine[0].complete and yours[0].complete
-    verdict, because = _decide(found, bool(left[0] or left[1]), paid, complete)
+    verdict, because, basis = _decide(found, bool(left[0] or left[1]), paid, complete)
     return WeightsClaim(
         verdict,
         because,
+        basis=basis,
         log10_p=paid,
         direction_reason=NO_DIRECTION if verdict in FIRED else None,
         recipe=_recipe(found) if verdict in FIRED else [],
@@ -206,33 +219,35 @@ def weigh_plainly(mine: tuple[Prepared, Tower], yours: tuple[Prepared, Tower], s
     )
 
 
-def _decide(found: list[Likeness], one_sided: bool, log10_p: float | None, complete: bool) -> tuple[Verdict, str]:
+def _decide(found: list[Likeness], one_sided: bool, log10_p: float | None, complete: bool) -> Said:
     """Verdict and its reason: by equal values first, then by an exact test, then by likeness."""
     matrices = [each for each in found if each.matrix and not each.constant]
     equal = [each for each in matrices if each.equal]
     if not matrices:
-        return "undetermined", "no matrix of this tower is found on both sides"
+        return "undetermined", "no matrix of this tower is found on both sides", None
     if all(each.equal for each in found) and not one_sided and complete:
-        return "same", "all values are equal"
+        return "same", "all values are equal", "exact"
     if equal:
-        return "derived", f"{len(equal)} of {len(matrices)} matrices hold equal values"
+        return "derived", f"{len(equal)} of {len(matrices)} matrices hold equal values", "exact"
     if log10_p is not None and log10_p <= FIRES_AT:
         return _fired(matrices)
     return _likely(matrices, tested=log10_p is not None)
 
 
-def _fired(matrices: list[Likeness]) -> tuple[Verdict, str]:
+def _fired(matrices: list[Likeness]) -> Said:
+    agree = "neurons of the same index agree beyond chance"
     if all(each.relative is not None and each.relative <= BARELY_CHANGED for each in matrices):
-        return "derived", "neurons of the same index agree beyond chance, and every matrix is barely changed"
-    return "related", "neurons of the same index agree beyond chance; no retention curve is measured of a projector"
+        return "derived", f"{agree}, and every matrix is barely changed", "exact"
+    return "related", f"{agree}; no retention curve is measured of a projector", "exact"
 
 
-def _likely(matrices: list[Likeness], *, tested: bool) -> tuple[Verdict, str]:
+def _likely(matrices: list[Likeness], *, tested: bool) -> Said:
     cosines = [each.cosine if each.cosine is not None else 0.0 for each in matrices]
+    low, high = f"{min(cosines):.3f}", f"{max(cosines):.3f}"
     if min(cosines) >= ALIKE:
-        return "derived", f"every matrix is nearly the reference's (least cosine {min(cosines):.3f}); {CALIBRATED}"
+        return "derived", f"every matrix is nearly the reference's, least cosine {low} ({CALIBRATED})", "calibrated, not exact"
     silent = "no test fires, and its power is not measured" if tested else "no exact test exists for its tensors"
-    return "undetermined", f"{silent} (matrices agree with cosine {min(cosines):.3f} to {max(cosines):.3f})"
+    return "undetermined", f"{silent} (matrices agree with cosine {low} to {high})", None
 
 
 def _equal(found: list[Likeness]) -> Finding:
