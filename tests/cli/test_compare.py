@@ -7,7 +7,10 @@ import pytest
 
 from forebear.errors import CheckpointError, SourceUnreachableError
 from forebear.verdict.comparison import VERDICTS, Comparison, Ranking
+from forebear.zoo.folder import read_tensors, write_folder
+from tests.alignment.disguised import scrambled
 from tests.cli.conftest import Command, Stub
+from tests.models import ZOO
 from tests.report import examples
 
 Answering = Callable[[Comparison | Ranking], Stub]
@@ -166,3 +169,31 @@ def test_mistakes_in_the_command_line_are_one_line(command: Command, arguments: 
     assert done.code == 2
     assert done.err.startswith("forebear: ")
     assert done.err.count("\n") == 1
+
+
+def test_a_renamed_model_is_written_under_the_references_names(
+    command: Command, answering: Answering, tmp_path: Path
+) -> None:
+    answering(examples.comparison("derived"))
+    store = read_tensors(ZOO / "gated/g00-continued")
+    write_folder(tmp_path / "model", scrambled(store)[0], {}, beside=[ZOO / "tokenizer.json"])
+    done = command(
+        "compare", str(tmp_path / "model"), str(ZOO / "gated/g00"), "--json", "--write-renamed", str(tmp_path / "out")
+    )
+    assert done.code == 0
+    assert json.loads(done.out)["verdict"] == "derived"
+    assert done.err.startswith("63 tensors under the reference's names: ")
+    assert read_tensors(tmp_path / "out").keys() == store.keys()
+
+
+def test_a_renamed_model_is_refused_before_the_comparison(
+    command: Command, answering: Answering, tmp_path: Path
+) -> None:
+    stub = answering(examples.comparison("derived"))
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "file").touch()
+    several = command("compare", "a", "b", "c", "--write-renamed", str(tmp_path / "new"))
+    full = command("compare", "a", "b", "--write-renamed", str(tmp_path / "full"))
+    assert (several.code, full.code, stub.asked) == (2, 2, {})
+    assert "one reference only" in several.err
+    assert "not an empty folder" in full.err

@@ -49,6 +49,14 @@ def compare(
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write one static, printable HTML page.")
     ] = None,
+    write_renamed: Annotated[
+        Path | None,
+        typer.Option(
+            "--write-renamed",
+            metavar="DIR",
+            help="Also write the model under the reference's names and in its layout, so that it runs in its code.",
+        ),
+    ] = None,
     budget: Annotated[
         str, typer.Option(metavar="BYTES", help="Bytes of tensor data to read per model: 64000000, 64MB, 2GiB ...")
     ] = DEFAULT_BUDGET,
@@ -73,7 +81,7 @@ def compare(
     from forebear.cli import comparing
 
     request = comparing.Request(model, tuple(references), parse_bytes(budget), full, seed)
-    raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on)))
+    raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on), write_renamed))
 
 
 @app.command()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forebear.cli.progress import progress
+from forebear.errors import UsageError
 from forebear.report import json, terminal
 from forebear.report.files import check_writable
 from forebear.verdict.comparison import Comparison, Ranking
@@ -26,10 +27,14 @@ class Request:
     seed: int
 
 
-def run(request: Request, as_json: bool, html: Path | None, fail_on: Collection[str]) -> int:
-    """Compare, print, and return the exit code."""
+def run(
+    request: Request, as_json: bool, html: Path | None, fail_on: Collection[str], renamed: Path | None = None
+) -> int:
+    """Compare, print, write what was asked for, and return the exit code."""
     if html is not None:
         check_writable(html)
+    if renamed is not None:
+        check_renamed(request, renamed)
     result = call(request)
     if html is not None:
         from forebear.report.html import write  # jinja2 only where a page is asked for
@@ -41,7 +46,33 @@ def run(request: Request, as_json: bool, html: Path | None, fail_on: Collection[
         terminal.show_ranking(result, sys.stdout)
     else:
         terminal.show_comparison(result, sys.stdout)
+    if renamed is not None:
+        write_renamed(request, renamed)
     return FAILED if any(meets(each, fail_on) for each in comparisons(result)) else 0
+
+
+def check_renamed(request: Request, folder: Path) -> None:
+    """Refuse what cannot be written before the work begins.
+
+    Raises:
+        UsageError: several references, or a folder that is not empty.
+    """
+    from forebear.alignment.rewriting import check_empty  # loads numpy
+
+    if len(request.references) > 1:
+        raise UsageError(
+            "names can be taken from one reference only", where="--write-renamed", remedy="Give a single reference"
+        )
+    check_empty(folder)
+
+
+def write_renamed(request: Request, folder: Path) -> None:
+    """Write the model under its reference's names, and say on stderr what was written."""
+    from forebear.alignment.rewriting import rename_model
+
+    written = rename_model(request.model, request.references[0], folder)
+    left = f"; no place there for {', '.join(written.left_out)}" if written.left_out else ""
+    sys.stderr.write(f"{written.tensors} tensors under the reference's names: {folder}{left}\n")
 
 
 def call(request: Request) -> Comparison | Ranking:
