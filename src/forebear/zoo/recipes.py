@@ -274,14 +274,20 @@ def _all() -> tuple[Recipe, ...]:
     gated, plain = ("g02", "g03", "g04"), ("p02", "p03", "p04")
     deep = [_stranger("deep", number, batch=SMALL_BATCH, shipped=False) for number in range(4)]
     shape = (*_GROWN, *_LOW_RANK, *_HARD)
+    # One of each kind comes before the second of any, and what takes longest comes last.
     later = (
-        *_of((*gated, *plain), _USUAL),
-        *_of(("g00", "g01", "p00", "p01"), _SIBLINGS),
+        *_of(gated, _USUAL),
+        *_of(("g02",), shape, SMALL_BATCH),
         *_of(("p02",), (*_HARD, *_GROWN_PLAIN), SMALL_BATCH),
-        *_of(gated, shape, SMALL_BATCH),
+        *_of(("g00", "p00"), _SIBLINGS),
+        *_of(("p02",), _USUAL),
         *deep,
         *_of(("d00", "d01"), ("continued",), SMALL_BATCH),
-        *_of(gated, _START_OR_FROZEN, SMALL_BATCH),
+        *_of(("g02",), _START_OR_FROZEN, SMALL_BATCH),
+        *_of(("g03",), (*shape, *_START_OR_FROZEN), SMALL_BATCH),
+        *_of(("g04",), (*shape, *_START_OR_FROZEN), SMALL_BATCH),
+        *_of(("p03", "p04"), _USUAL),
+        *_of(("g01", "p01"), _SIBLINGS),
         *_of(("g02",), _SWEEP),
     )
     return (*_first_zoo(), *sorted(later, key=lambda item: not item.shipped))
