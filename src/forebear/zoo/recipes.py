@@ -271,12 +271,11 @@ def _first_zoo() -> list[Recipe]:
 
 
 def _all() -> tuple[Recipe, ...]:
-    gated, plain = ("g02", "g03", "g04"), ("p02", "p03", "p04")
     deep = [_stranger("deep", number, batch=SMALL_BATCH, shipped=False) for number in range(4)]
     shape = (*_GROWN, *_LOW_RANK, *_HARD)
     # One of each kind comes before the second of any, and what takes longest comes last.
     later = (
-        *_of(gated, _USUAL),
+        *_of(("g02", "g03", "g04"), _USUAL),
         *_of(("g02",), shape, SMALL_BATCH),
         *_of(("p02",), (*_HARD, *_GROWN_PLAIN), SMALL_BATCH),
         *_of(("g00", "p00"), _SIBLINGS),
