@@ -180,7 +180,7 @@ def raw_log10_p(pair: Pair) -> dict[str, float]:
     blocks, _ = neuron_blocks(pair.alignment)
     labels = label_agreement([block for layer in sorted(blocks) for block in blocks[layer]], rng)
     ffns = [pair.alignment.ffns(place) for place in pair.alignment.places()]
-    coins = np.concatenate([matched_coins(*sides) for sides in ffns if not isinstance(sides, Missing)])
+    coins = np.concatenate([matched_coins(*sides)[0] for sides in ffns if not isinstance(sides, Missing)])
     signs = sign_agreement(coins, rng)
     return {"T1": labels.log10_p if labels else 0.0, "T2": signs.log10_p if signs else 0.0}
 

@@ -114,7 +114,7 @@ def _label_score(blocks: list[Block], keys: list[tuple[Key, Key]], rng: np.rando
 
 
 def _sign_score(mine: Ffn, yours: Ffn, here: Key, there: Key, rng: np.random.Generator) -> Score | None:
-    coins = matched_coins(mine, yours)
+    coins, _ = matched_coins(mine, yours)
     agreement = sign_agreement(coins, rng) if coins.size else None
     if agreement is None or mine.gate is None or yours.gate is None:
         return None

@@ -47,6 +47,15 @@ class Alignment:
         """The common draw."""
         return self.model.draw
 
+    @property
+    def spent(self) -> str | None:
+        """Why residual coordinates can no longer be tested as labels; None where the frame was fixed beforehand."""
+        if self.frame.residual.fitted:
+            return "residual labels were spent on fitting the residual map"
+        if not self.frame.layers.unchanged and self.frame.layers.how == "matched gates":
+            return "layers were matched in residual coordinates, whose labels that spends"
+        return None
+
     def places(self) -> list[Place]:
         """FFNs found on both sides."""
         others = set(self.reference.places())

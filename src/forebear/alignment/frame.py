@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from sys import maxsize
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -65,29 +66,34 @@ def fixed_frame(model: Side, reference: Side) -> Frame | None:
     )
 
 
-def find_frame(model: Side, reference: Side, tokens: tuple[Tokens | None, Tokens | None], draw: Draw) -> Frame | None:
+def find_frame(
+    model: Side,
+    reference: Side,
+    tokens: tuple[Tokens | None, Tokens | None],
+    draw: Draw,
+    *,
+    same_stream: bool = False,
+) -> Frame | None:
     """The frame that content decides, labels and signs apart.
 
     Args:
         model, reference: tensors and what they are, all of which can be read.
         tokens: token strings of both.
         draw: rows of the model by which layers and experts are matched; the reference's are drawn alike.
+        same_stream: residual coordinates are known to be the same, and no map is fitted.
 
     Returns:
         None where widths differ and no map of the residual stream can be fitted.
     """
     shared = pair_tokens(*tokens, _vocabularies(model, reference))
-    residual = _residual(model, reference, shared)
+    hidden = model[1].geometry.hidden
+    residual = ResidualMap.unchanged(hidden) if same_stream else _residual(model, reference, shared)
     if residual is None:
         return None
     mine = Sampled(*model, draw)
-    yours = Sampled(*reference, Planner(*reference).plan(draw.key, _total(reference)))
+    yours = Sampled(*reference, Planner(*reference).plan(draw.key, maxsize))
     layers = match_layers(mine, yours, residual)
     return Frame(residual, layers, shared, _match_places(mine, yours, layers, residual))
-
-
-def _total(side: Side) -> int:
-    return sum(side[0].info(name).nbytes for name in side[0].names())
 
 
 def _vocabularies(model: Side, reference: Side) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 What a head writes for what it reads, output times value, and what it attends to, query times key, do not change when
 its inner dimensions are mixed by any invertible matrix (queries and keys under a rotary embedding: by one complex
-factor a plane). Heads are paired by these products; a mixing is accepted only if, fitted on one of the two matrices,
-it explains the other better than no mixing does.
+factor a plane). Heads are paired by these products; a mixing is accepted only if, fitted on half of the columns, it
+explains the other half better than no mixing does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ KEEPS_ORDER = 0.9
 """Share of the best assignment's total similarity at which heads are read as unmoved."""
 
 EXPLAINS = 0.8
-"""Largest ratio of squared errors, with a mixing fitted on the other matrix to without, at which it is accepted."""
+"""Largest ratio of squared errors, with a mixing fitted on other columns to without, at which it is accepted."""
 
 _MONOMIAL = 0.95
 _SNAPPED = 0.01
@@ -48,7 +48,7 @@ class Attention:
     @property
     def group(self) -> int:
         """Query heads that share a key/value head."""
-        return self.query.shape[0] // self.key.shape[0]
+        return int(self.query.shape[0] // self.key.shape[0])
 
 
 @dataclass(frozen=True)
@@ -156,13 +156,28 @@ _Fit = Callable[[Floats, Floats], Floats]
 
 def _mixing(mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats, fit: _Fit) -> Floats | None:
     """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed."""
+    sides = (mine, yours, mine_dual, yours_dual)
+    without = _error(mine, yours) + _error(mine_dual, yours_dual)
+    if without == 0.0:
+        return None
+    halves = [tuple(side[..., start::2] for side in sides) for start in (0, 1)]
+    with_mixing = [_left(_fitted(*learn, fit), *test) for learn, test in (halves, halves[::-1])]
+    if sum(with_mixing) / 2.0 > EXPLAINS * without:
+        return None
+    return np.stack([snapped(matrix) for matrix in _fitted(*sides, fit)])
+
+
+def _fitted(mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats, fit: _Fit) -> Floats:
+    """Mean of the mixtures that either pair of matrices asks for."""
     direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
     dual = np.stack([np.linalg.pinv(fit(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
-    with_mixing = _error(mine, dual @ yours) + _error(mine_dual, _inverse_transposed(direct) @ yours_dual)
-    without = _error(mine, yours) + _error(mine_dual, yours_dual)
-    if without == 0.0 or with_mixing > EXPLAINS * without:
-        return None
-    return np.stack([snapped(matrix) for matrix in (direct + dual) / 2.0])
+    mean: Floats = (direct + dual) / 2.0
+    return mean
+
+
+def _left(mixing: Floats, mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats) -> float:
+    """Squared error that a mixture leaves on both pairs."""
+    return _error(mine, mixing @ yours) + _error(mine_dual, _inverse_transposed(mixing) @ yours_dual)
 
 
 def _error(wanted: Floats, found: Floats) -> float:

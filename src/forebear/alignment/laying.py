@@ -100,7 +100,9 @@ def lay(model: Side, reference: Side, frame: Frame, layers: Collection[int] | No
 def source_of(part: Part, frame: Frame, reference: Anatomy) -> Part | None:
     """The reference's part that a part of the model comes from; None where there is none."""
     if part.layer is None:
-        return part if part in reference.parts else None
+        # A reference that ties its output to its embedding still has one.
+        found = part if part.role is not Role.OUTPUT or part in reference.parts else Part(Role.EMBEDDING)
+        return found if found in reference.parts else None
     layer = frame.layers.source[part.layer]
     if layer is None:
         return None
@@ -167,9 +169,10 @@ class _Laying:
                 parts[part] = yours.parts[source]
                 continue
             name = f"{part} laid over the model"
-            computed[name] = Computed(
-                self._shape(part, source), self.reference[0].info(yours.parts[source].tensor).dtype, values
-            )
+            stored = self.reference[0].info(yours.parts[source].tensor)
+            rotated = self.frame.residual.matrix is not None
+            own = rotated and (part.role in NORMS or part.role in NORMS.values())
+            computed[name] = Computed(self._shape(part, source), stored.dtype, values, rotated, own)
             parts[part] = computed[name].view(name)
         reads = {part: norm for part, norm in mine.reads.items() if part in parts and norm in parts}
         geometry = replace(yours.geometry, hidden=mine.geometry.hidden, layers=mine.geometry.layers)
@@ -232,14 +235,16 @@ class _Laying:
 
     def _unfolded(self, part: Part, source: Part) -> Floats:
         """Reference's gain folded in, stream rotated, the model's gain divided out."""
-        values = whole(self.reference, self.reference[1].parts[source]) * self._own_gain(self.reference, source)
-        gain = self._own_gain(self.model, part)
+        values = whole(self.reference, self.reference[1].parts[source]) * self._own_gain(
+            self.reference, source, part.role
+        )
+        gain = self._own_gain(self.model, part, part.role)
         carried = self.frame.residual.to_model(values)
         unfolded: Floats = np.divide(carried, gain, out=np.zeros_like(carried), where=gain != 0.0)
         return unfolded
 
-    def _own_gain(self, side: Side, part: Part) -> Floats:
-        norm = side[1].norm_of(part)
+    def _own_gain(self, side: Side, part: Part, read_as: Role) -> Floats:
+        norm = side[1].norm_of(part) if read_as is not Role.OUTPUT else Part(Role.FINAL_NORM)
         view = None if norm is None else side[1].parts.get(norm)
         width = side[1].parts[part].shape[1]
         return whole(side, view) if view is not None and view.shape == (width,) else np.ones(width, np.float32)

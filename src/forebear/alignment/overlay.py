@@ -29,11 +29,15 @@ class Computed:
         shape: logical ``(out, in)``, or ``(n,)``.
         dtype: storage type of the tensor it stands for, in safetensors spelling.
         values: works it out, as float32.
+        rounded: it was rotated, mixed or rescaled, so that equal values come out equal within rounding only.
+        own: it holds the other side's own values, since what it stands for was moved elsewhere; it says nothing.
     """
 
     shape: tuple[int, ...]
     dtype: str
     values: Callable[[], Floats]
+    rounded: bool = False
+    own: bool = False
 
     @property
     def view(self) -> Callable[[str], View]:
@@ -91,6 +95,15 @@ class Overlay:
         while len(self._kept) > 1 and sum(array.nbytes for array in self._kept.values()) > _KEPT_BYTES:
             self._kept.popitem(last=False)
         return values
+
+
+def computed_tensor(store: TensorStore, name: str) -> Computed | None:
+    """How a tensor is computed; None where it is stored."""
+    while isinstance(store, Overlay):
+        if name in store.computed:
+            return store.computed[name]
+        store = store.base
+    return None
 
 
 def whole(side: Side, view: View) -> Floats:

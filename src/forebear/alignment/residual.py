@@ -66,7 +66,7 @@ class ResidualMap:
     def whole(self) -> bool:
         """Every model coordinate has one of the reference's, and none is left over."""
         if self.matrix is not None:
-            return self.matrix.shape[0] == self.matrix.shape[1]
+            return bool(self.matrix.shape[0] == self.matrix.shape[1])
         return self.source is not None and int(self.source.min(initial=0)) >= 0
 
     @property

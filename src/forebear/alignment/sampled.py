@@ -122,6 +122,11 @@ class Sampled:
                 found.append(Place(layer, shared=True))
         return found
 
+    def width(self, place: Place) -> int:
+        """Neurons of an FFN, drawn or not."""
+        role = Role.SHARED_UP if place.shared else Role.UP
+        return self.anatomy.parts[Part(role, place.layer, place.expert)].shape[0]
+
     def ffn(self, place: Place) -> Ffn | Missing:
         """Drawn neurons of an FFN."""
         if place not in self._ffns:

@@ -7,22 +7,23 @@ the reference that have no copy are left out on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from forebear.alignment.frame import Frame
 from forebear.alignment.heads import Attention, HeadMap, near_powers, pair_heads
 from forebear.alignment.laying import NORMS, lay
 from forebear.alignment.neurons import MATCHED, NeuronMap, pair_copies, pair_neurons
-from forebear.alignment.overlay import Computed, Overlay, Side, whole
+from forebear.alignment.overlay import Computed, Overlay, Side, computed_tensor, whole
 from forebear.alignment.sampled import Ffn, Place, balanced
 from forebear.anatomy.parts import Part, Role
-from forebear.checkpoint.store import Floats
+from forebear.statistics.arrays import Floats
 
 Step = dict[str, Any]
 
@@ -124,10 +125,15 @@ class _Work:
             return np.ones(width, np.float32)
         return self.values(index, norm)
 
-    def replace(self, index: int, part: Part, shape: tuple[int, ...], values: Callable[[], Floats]) -> None:
-        side = (self.mine, self.yours)[index]
-        stored = side[0].info(side[1].parts[part].tensor)
-        self.replaced[index][part] = Computed(shape, stored.dtype, values)
+    def replace(self, index: int, part: Part, values: Floats, *, rounded: bool = False, own: bool = False) -> None:
+        store, anatomy = (self.mine, self.yours)[index]
+        tensor = anatomy.parts[part].tensor
+        before = self.replaced[index].get(part) or computed_tensor(store, tensor)
+        rounded = rounded or (before is not None and before.rounded)
+        held = np.asarray(values, dtype=np.float32)
+        self.replaced[index][part] = Computed(
+            held.shape, store.info(tensor).dtype, partial(_itself, held), rounded, own
+        )
 
     def sides(self) -> tuple[Side, Side]:
         mine, yours = (
@@ -163,13 +169,11 @@ def _norms(work: _Work) -> Iterator[Part]:
             continue
         factor = gains[1] / gains[0]
         for part in parts:
-            values = work.values(1, part) * factor
-            work.replace(1, part, values.shape, partial(_itself, values))
-        work.replace(1, norm, gains[0].shape, partial(_itself, gains[0]))
+            work.replace(1, part, work.values(1, part) * factor, rounded=True)
+        work.replace(1, norm, gains[0], own=True)
         bias = Part(NORMS[norm.role], norm.layer) if norm.role in NORMS else None
         if bias is not None and work.has(bias):
-            shifted = work.values(1, bias) / factor
-            work.replace(1, bias, shifted.shape, partial(_itself, shifted))
+            work.replace(1, bias, work.values(1, bias) / factor, rounded=True)
         yield norm
 
 
@@ -210,11 +214,11 @@ def _attention(work: _Work, index: int, layer: int) -> Attention | None:
         return None
     arrays = []
     for part, bias in zip(parts[:3], (Role.Q_BIAS, Role.K_BIAS, Role.V_BIAS), strict=True):
-        values = work.values(index, part) * work.gain(index, part)
+        values: Floats = work.values(index, part) * work.gain(index, part)
         if work.has(Part(bias, layer)):
             values = np.concatenate([values, work.values(index, Part(bias, layer))[:, None]], axis=1)
         arrays.append(values)
-    output = work.values(index, parts[3]).T
+    output: Floats = work.values(index, parts[3]).T
     sizes = (geometry.head_dim, geometry.head_dim, geometry.value_dim, geometry.value_dim)
     counts = (geometry.heads, geometry.kv_heads, geometry.kv_heads, geometry.heads)
     split = []
@@ -242,11 +246,20 @@ def _move_heads(work: _Work, layer: int, pairing: HeadMap, theirs: Attention) ->
         values = work.values(1, part)
         rows = _reordered(values.T if role is Role.O else values, order, matrices, size)
         moved = rows.T if role is Role.O else rows
-        work.replace(1, part, moved.shape, partial(_itself, moved))
+        work.replace(1, part, moved, rounded=not _exact(matrices))
         bias = Part(biases[role], layer) if role in biases else None
         if bias is not None and work.has(bias):
             shifted = _reordered(work.values(1, bias)[:, None], order, matrices, size)[:, 0]
-            work.replace(1, bias, shifted.shape, partial(_itself, shifted))
+            work.replace(1, bias, shifted, rounded=not _exact(matrices))
+
+
+def _exact(matrices: Floats | None) -> bool:
+    """Whether a mixture moves and doubles values without rounding any."""
+    if matrices is None:
+        return True
+    factors = np.abs(matrices[matrices != 0.0])
+    one_each = bool(np.all(np.count_nonzero(matrices, axis=-1) == 1))
+    return one_each and bool(np.all(np.log2(factors) == np.round(np.log2(factors))))
 
 
 def _dual(matrices: Floats) -> Floats:
@@ -269,9 +282,8 @@ def _neurons(work: _Work, frame: Frame) -> Iterator[tuple[Place, NeuronSource]]:
             continue
         ffns = _ffn(work, 0, parts), _ffn(work, 1, parts)
         if ffns[0] is None or ffns[1] is None:
-            work.dropped |= (
-                set(parts) if work.mine[1].parts[parts[0]].shape != work.yours[1].parts[parts[0]].shape else set()
-            )
+            if work.mine[1].parts[parts[0]].shape != work.yours[1].parts[parts[0]].shape:
+                work.dropped |= set(parts)
             continue
         found = _source(ffns[0], ffns[1], copied=sources.count(source) > 1)
         if found is not None:
@@ -285,13 +297,18 @@ def _ffn(work: _Work, index: int, parts: list[Part]) -> Ffn | None:
     """An FFN whole, gains folded; None where values are not finite."""
     gated = len(parts) == 3
     up, down = parts[-2], parts[-1]
-    reading, writing = work.values(index, up) * work.gain(index, up), work.values(index, down).T
-    gate = work.values(index, parts[0]) * work.gain(index, parts[0]) if gated else None
+    reading = _single(work.values(index, up) * work.gain(index, up))
+    writing = _single(work.values(index, down).T)
+    gate = _single(work.values(index, parts[0]) * work.gain(index, parts[0])) if gated else None
     if not all(np.isfinite(values).all() for values in (reading, writing, *([gate] if gate is not None else []))):
         return None
     every = np.arange(reading.shape[0], dtype=np.int64)
     read, written = (np.arange(values.shape[1], dtype=np.int64) for values in (reading, writing))
     return Ffn(gate, reading, writing, every, every.size, read, written)
+
+
+def _single(values: Floats) -> NDArray[np.float32]:
+    return np.asarray(values, dtype=np.float32)
 
 
 def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:
@@ -302,7 +319,8 @@ def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:
     if pairing.identity:
         rows, columns, signs = pairing.model, pairing.reference, pairing.flipped
     else:
-        rows, columns, signs = (side[pairing.near] for side in (pairing.model, pairing.reference, pairing.flipped))
+        near = pairing.near
+        rows, columns, signs = pairing.model[near], pairing.reference[near], pairing.flipped[near]
         if mine.width == yours.width and not copied:
             rows, columns, signs = _completed(even[0], even[1], rows, columns, signs)
     factor = signs * _factors(mine, yours, rows, columns)
@@ -362,12 +380,12 @@ def _move_neurons(work: _Work, place: Place, parts: list[Part], found: NeuronSou
         for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
             values = work.values(index, part)
             taken = values[:, chosen] * scale if roles[0] else values[chosen] * scale[:, None]
-            work.replace(index, part, taken.shape, partial(_itself, taken))
+            work.replace(index, part, taken)
         bias = Part(_BIASES[part.role], part.layer, part.expert) if part.role in _BIASES else None
         if bias is not None and work.has(bias):
             for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
                 taken = work.values(index, bias)[chosen] * scale
-                work.replace(index, bias, taken.shape, partial(_itself, taken))
+                work.replace(index, bias, taken)
 
 
 def _itself(values: Floats) -> Floats:

@@ -37,6 +37,8 @@ class Finding(msgspec.Struct, frozen=True):
         effect: named effect sizes.
         by_layer: the statistic for each layer of the model (None where a layer has none).
         assumptions: what was checked first.
+        frame: ``"fixed"`` where everything was held against its own number, ``"fitted"`` where the residual stream,
+            layers or experts were laid out by content first.
     """
 
     test: str
@@ -48,6 +50,7 @@ class Finding(msgspec.Struct, frozen=True):
     effect: dict[str, float | None] = {}
     by_layer: list[float | None] = []
     assumptions: list[Assumption] = []
+    frame: str = "fixed"
 
     def __post_init__(self) -> None:
         numbers = [self.value, self.log10_p, *self.effect.values(), *self.by_layer]

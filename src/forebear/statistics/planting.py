@@ -41,7 +41,7 @@ def smallest_cosine(detect: Detector, share: float, least: float = COSINES[0]) -
     return next((cosine for cosine in COSINES if cosine >= least and detect(share, cosine) == DRAWS), None)
 
 
-def _until_failure(fires: Callable[[float, float], bool], share: float, cosine: float) -> int:
+def until_failure(fires: Callable[[float, float], bool], share: float, cosine: float) -> int:
     return next((draw for draw in range(DRAWS) if not fires(share, cosine)), DRAWS)
 
 
@@ -146,7 +146,7 @@ class PlantedSigns:
 
     def detected(self, share: float, cosine: float) -> int:
         """Draws detected before the first failure, ``DRAWS`` if none failed."""
-        return _until_failure(self._fires, share, cosine)
+        return until_failure(self._fires, share, cosine)
 
     def _fires(self, share: float, cosine: float) -> bool:
         coins = [self._coins(block, share, cosine) for block in self._blocks]
@@ -208,7 +208,7 @@ class PlantedProducts:
 
     def detected(self, share: float, cosine: float) -> int:
         """Draws detected before the first failure, ``DRAWS`` if none failed."""
-        return _until_failure(self._fires, share, cosine)
+        return until_failure(self._fires, share, cosine)
 
     def _fires(self, share: float, cosine: float) -> bool:
         labels = self._blocks[0][1].shape[0]

@@ -109,6 +109,8 @@ class WeightsClaim(msgspec.Struct, frozen=True):
     Attributes:
         verdict: one of ``VERDICTS``.
         because: one plain sentence of reasons.
+        basis: ``"exact"`` where a test with an exact null fired, ``"calibrated, not exact"`` where only an effect
+            size was left that strangers do not reach; None where nothing fired.
         log10_p: Holm-corrected, over the tests of this pair; None where nothing was computable.
         direction: which side the other descends from, or None where the pair cannot tell.
         direction_reason: why null.
@@ -124,6 +126,7 @@ class WeightsClaim(msgspec.Struct, frozen=True):
 
     verdict: Verdict
     because: str
+    basis: Literal["exact", "calibrated, not exact"] | None = None
     log10_p: float | None = None
     direction: Direction | None = None
     direction_reason: str | None = None

@@ -20,6 +20,9 @@ FIRES_AT = -6.0
 Every p-value below 1e-4 is an exact bound, so the level holds by construction; that it is not exceeded more often
 than it says is counted by `python -m benchmarks.accuracy null`."""
 
+EXACT = "exact"
+CALIBRATED = "calibrated, not exact"
+
 FLAT = 0.05
 """Largest deviation of a retention curve that still counts as flat. This and the levels below were chosen on the
 zoo's g00 models, but for `RISING` and `BULK_OUTLASTS_TOP`, which were set after seeing those of p00, p01 and a long

@@ -11,6 +11,8 @@ import numpy as np
 
 from forebear.alignment.sampled import Ffn, Missing
 from forebear.evidence.weights.assumptions import EXCHANGEABLE, FAIR_COINS, neuron_features
+from forebear.evidence.weights.consistency import NAME as CONSISTENCY
+from forebear.evidence.weights.consistency import PlantedConsistency
 from forebear.evidence.weights.invariants import split_coordinates
 from forebear.evidence.weights.labels import LABELS_KEPT
 from forebear.evidence.weights.pair import Pair
@@ -29,6 +31,7 @@ from forebear.statistics.planting import (
     smallest_cosine,
 )
 from forebear.verdict.comparison import ClassPower, Power, PowerPoint
+from forebear.verdict.decide import CALIBRATED
 
 STATED_SHARE = 0.5
 STATED_COSINE = 0.8
@@ -38,29 +41,35 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 ROTATED = "relabelled and rotated"
 EVERYTHING = "everything at once"
 
-_UNTESTED = {
-    ROTATED: "the residual map is taken to be the identity; a rotated residual stream is not looked for",
-    EVERYTHING: "no exact test exists once neurons, signs and residual stream are all changed at random",
-}
+FITTED_ON = "given that the embeddings of shared tokens were inherited, on which the residual map is fitted"
 _MOST_LABEL_BLOCKS, _MOST_LABEL_ROWS = 12, 256
 _MOST_BLOCKS, _MOST_ROWS, _MOST_COORDINATES = 3, 128, 128
 
 
-def measure_power(pair: Pair, level: float, curves: bool) -> Power:
+def measure_power(fixed: Pair | None, fitted: Pair | None, level: float, curves: bool) -> Power:
     """Power of the pipeline on this pair.
 
     Args:
-        pair: aligned models and their checks.
+        fixed: the pair in the frame fixed beforehand, with its checks; None where widths differ.
+        fitted: the pair as content lays it out; None where that is the same or was not looked for.
         level: log10 p at which one test fires, multiplicity included.
         curves: also find the smallest cosine for every share of ``SHARES``; else only the stated inheritance.
     """
-    classes = {LABELS_KEPT: _labels_kept(pair, level, curves), RELABELLED: _relabelled(pair, level, curves)}
-    classes |= {name: ClassPower(reason=reason) for name, reason in _UNTESTED.items()}
+    pair = fixed or fitted
+    if pair is None:
+        raise ValueError("power is measured on an aligned pair")
+    relabelled = _relabelled(pair, level, curves)
+    classes = {
+        LABELS_KEPT: _labels_kept(pair, relabelled, level, curves),
+        RELABELLED: relabelled,
+        ROTATED: _rotated(fitted or pair, relabelled, looked_for=fitted is not None),
+        EVERYTHING: _everything(fitted or pair, curves),
+    }
     return Power(STATED_SHARE, STATED_COSINE, classes)
 
 
 def sufficient(power: Power) -> bool:
-    """Whether the stated inheritance was found in every draw of both classes that are tested."""
+    """Whether the stated inheritance was found in every draw, labels kept or relabelled."""
     return all(_full(power.classes[name]) for name in (LABELS_KEPT, RELABELLED))
 
 
@@ -68,28 +77,56 @@ def _full(measured: ClassPower) -> bool:
     return measured.detected is not None and measured.detected == measured.draws
 
 
-def _labels_kept(pair: Pair, level: float, curves: bool) -> ClassPower:
+def _labels_kept(pair: Pair, relabelled: ClassPower, level: float, curves: bool) -> ClassPower:
+    """By label agreement; where widths differ no label is shared, and what finds relabelled neurons finds these."""
     refused = pair.broken(pair.assumptions(EXCHANGEABLE))
     found = _ffns(pair, _MOST_LABEL_BLOCKS)
-    if refused is not None or not found:
-        return ClassPower(reason=refused or "no FFN could be read on both sides")
+    if refused is not None:
+        return ClassPower(reason=refused)
+    if not found:
+        return relabelled
     rows = [LabelRows(*(neuron_features(side)[:_MOST_LABEL_ROWS] for side in sides)) for sides in found]
     planted = PlantedLabels(rows, level, pair.layers_share_labels, pair.alignment.rng("power labels"))
     return _measured("t1.neurons", planted.detected, curves)
 
 
 def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
-    found = _ffns(pair, _MOST_BLOCKS)
+    found = _ffns(pair, _MOST_BLOCKS, any_width=True)
     if not found:
         return ClassPower(reason="no FFN could be read on both sides")
-    gated = [_gated(sides) for sides in found]
     rng = pair.alignment.rng("power relabelled")
-    if all(rows is not None for rows in gated) and pair.broken(pair.assumptions(EXCHANGEABLE, FAIR_COINS)) is None:
-        blocks = [rows for rows in gated if rows is not None]
-        signs = PlantedSigns(blocks, level, pair.layers_share_labels, rng)
-        return _measured("t2.signs", signs.detected, curves)
+    gated = _all_gated(found)
+    if gated and pair.broken(pair.assumptions(EXCHANGEABLE, FAIR_COINS)) is None:
+        return _measured("t2.signs", PlantedSigns(gated, level, pair.layers_share_labels, rng).detected, curves)
+    if pair.alignment.spent is not None:
+        return ClassPower(reason=f"no exact test is left: {pair.alignment.spent}")
     products = [_products(pair, *sides) for sides in found]
     return _measured("t3.neurons", PlantedProducts(products, level, rng).detected, curves)
+
+
+def _rotated(pair: Pair, relabelled: ClassPower, *, looked_for: bool) -> ClassPower:
+    """Signs of gated neurons stay fair coins under a fitted map, so their power is that of relabelled neurons."""
+    if not looked_for:
+        return ClassPower(reason="no map of the residual stream other than the identity was looked for or found")
+    if relabelled.tests != ["t2.signs"]:
+        return ClassPower(reason="no exact test exists for ungated neurons once the residual stream is rotated")
+    return ClassPower(
+        tests=relabelled.tests,
+        detected=relabelled.detected,
+        draws=relabelled.draws,
+        curve=relabelled.curve,
+        reason=FITTED_ON,
+    )
+
+
+def _everything(pair: Pair, curves: bool) -> ClassPower:
+    """No exact test exists; the effect held against strangers is what would be seen."""
+    found = _ffns(pair, _MOST_BLOCKS, any_width=True)
+    if not found or not curves:
+        return ClassPower(reason="no FFN could be read on both sides" if not found else "told of the fixed draw only")
+    planted = PlantedConsistency(found, len(pair.alignment.places()), pair.alignment.rng("power everything"))
+    measured = _measured(CONSISTENCY, planted.detected, curves=True)
+    return ClassPower(measured.tests, measured.detected, measured.draws, measured.curve, f"{CALIBRATED}; {FITTED_ON}")
 
 
 def _measured(test: str, detect: Detector, curves: bool) -> ClassPower:
@@ -107,7 +144,7 @@ def _curve(detect: Detector) -> list[PowerPoint]:
     return points[::-1]
 
 
-def _ffns(pair: Pair, most: int) -> list[tuple[Ffn, Ffn]]:
+def _ffns(pair: Pair, most: int, *, any_width: bool = False) -> list[tuple[Ffn, Ffn]]:
     """FFNs with most neurons drawn, at most ``most``, the reference's made strange to the model's.
 
     Relabelling the reference's residual coordinates at random leaves a stranger of the same shape, so that the
@@ -118,7 +155,7 @@ def _ffns(pair: Pair, most: int) -> list[tuple[Ffn, Ffn]]:
     places = sorted(alignment.places(), key=lambda place: -alignment.draw.layers[place.layer].neurons)
     found = []
     for place in places:
-        sides = alignment.ffns(place)
+        sides = alignment.ffns(place, any_width=any_width)
         if not isinstance(sides, Missing):
             found.append((sides[0], _estranged(sides[1], rng)))
         if len(found) == most:
@@ -133,17 +170,20 @@ def _estranged(ffn: Ffn, rng: np.random.Generator) -> Ffn:
     return replace(ffn, gate=gate, up=ffn.up[:, read], down=ffn.down[:, written])
 
 
-def _gated(sides: tuple[Ffn, Ffn]) -> GatedRows | None:
-    mine, yours = sides
-    if mine.gate is None or yours.gate is None:
-        return None
-    return GatedRows(
-        *((_unit(side.gate), _unit(side.up), _unit(side.down)) for side in (mine, yours) if side.gate is not None)
-    )
-
-
-def _unit(rows: Floats) -> Floats:
-    return unit_rows(rows[:_MOST_ROWS])
+def _all_gated(found: list[tuple[Ffn, Ffn]]) -> list[GatedRows]:
+    """Unit rows of gated FFNs, as many of either side; empty where one is not gated."""
+    gated = []
+    for mine, yours in found:
+        if mine.gate is None or yours.gate is None:
+            return []
+        most = min(_MOST_ROWS, mine.gate.shape[0], yours.gate.shape[0])
+        first, second = (
+            (unit_rows(side.gate[:most]), unit_rows(side.up[:most]), unit_rows(side.down[:most]))
+            for side in (mine, yours)
+            if side.gate is not None
+        )
+        gated.append(GatedRows(first, second))
+    return gated
 
 
 def _products(pair: Pair, mine: Ffn, yours: Ffn) -> ProductRows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ def recipe_of(
     identity: Identity,
     residual: Residual,
     neurons: dict[Place, NeuronMap],
+    *,
     files: tuple[int, int],
+    free: Sequence[Step] | None = None,
 ) -> list[Step]:
     """Recipe of a model that was found to descend from, or share weights with, the reference.
 
@@ -31,8 +34,10 @@ def recipe_of(
         residual: differences of the unequal ones.
         neurons: pairing of neurons.
         files: number of weight files of model and reference.
+        free: what alignment already put back, in order; None where only neurons were paired.
     """
-    steps = [_renamed(alignment), _resharded(files), _cast(identity), *_neuron_steps(neurons)]
+    laid_out = [_renamed(alignment), *_neuron_steps(neurons)] if free is None else free
+    steps = [*laid_out, _resharded(files), _cast(identity)]
     steps += [_copied(identity), *_changed(identity, residual)]
     return [step for step in steps if step is not None]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from forebear.alignment.draw import Planner
+from forebear.alignment.vocabulary import Tokens, tokens_of
 from forebear.anatomy.anatomy import Anatomy
 from forebear.anatomy.towers import Tower, towers
 from forebear.checkpoint import Checkpoint, Model, digest, open_model, sample_digest
@@ -50,6 +51,7 @@ class Prepared:
         complete: every byte fits the budget (or was asked for).
         draw_budget: bytes one draw may read.
         others: towers beside the language tower, by name.
+        tokens: row of every token string; None where the documents do not say.
     """
 
     store: Checkpoint
@@ -58,6 +60,7 @@ class Prepared:
     complete: bool
     draw_budget: int
     others: Mapping[str, Tower] = field(default_factory=dict)
+    tokens: Tokens | None = None
 
     def after_reading(self, keys: Sequence[str]) -> Side:
         """The description, with the distinct bytes read by the draws of these keys."""
@@ -109,7 +112,7 @@ def prepare(model: Model, store: Checkpoint, settings: Settings, progress: Progr
         geometry=msgspec.to_builtins(anatomy.geometry),
         oddities=oddities(model, anatomy),
     )
-    return Prepared(store, anatomy, side, complete, allowed, others)
+    return Prepared(store, anatomy, side, complete, allowed, others, tokens_of(model.documents))
 
 
 def share_of(budget: int, part: int, whole: int) -> int:

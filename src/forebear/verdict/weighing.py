@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from sys import maxsize
 from typing import Any
 
 from forebear.alignment.align import Alignment, Unaligned, align
 from forebear.alignment.draw import Planner
-from forebear.alignment.sampled import Missing
+from forebear.alignment.laying import source_of
+from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.sampled import Missing, Place
+from forebear.alignment.undoing import Undone, undo
 from forebear.anatomy.parts import Part, Role
 from forebear.evidence.finding import Finding, listed
-from forebear.evidence.registry import tests_of
+from forebear.evidence.weights.consistency import speaks_of_descent
 from forebear.evidence.weights.identity import Identity, compare_values
 from forebear.evidence.weights.inheritance import Inheritance, measure_inheritance
 from forebear.evidence.weights.labels import LABELS_KEPT
-from forebear.evidence.weights.pair import Pair
 from forebear.evidence.weights.residual import measure_residual
 from forebear.verdict.comparison import Inherited, Power, Retention, WeightsClaim
-from forebear.verdict.decide import FIRES_AT, corrected, decide_related, level_of_one_test
+from forebear.verdict.decide import CALIBRATED, EXACT, FIRES_AT, corrected, decide_related, level_of_one_test
+from forebear.verdict.free import free_steps
 from forebear.verdict.power import STATED_COSINE, STATED_SHARE, measure_power, sufficient
 from forebear.verdict.recipe import recipe_of
 from forebear.verdict.sides import Prepared, Progress, Settings, fixed_key
+from forebear.verdict.trial import Trial, Trials
+
+
+@dataclass(frozen=True)
+class Likened:
+    """Both sides with everything free undone, part beside part.
+
+    Attributes:
+        aligned: the two, in the model's form.
+        neurons: pairing of neurons that the alignment still leaves to be done.
+        undone: what was put back; None where only a sample was read, of which only neurons are.
+    """
+
+    aligned: Alignment
+    neurons: dict[Place, NeuronMap]
+    undone: Undone | None
 
 
 class Weighing:
@@ -38,80 +59,108 @@ class Weighing:
         self.seed = settings.seed
         self.references = settings.references
         self.progress = progress
+        self.trials = Trials(mine, yours, progress)
         self.keys: list[str] = []
         """Keys of the draws read so far."""
 
     def claim(self) -> WeightsClaim:
         """Test a draw and say what it shows; a pair that shows nothing is tested on a second draw."""
-        aligned = self._align(fixed_key(self.seed))
-        if isinstance(aligned, Unaligned):
-            return WeightsClaim("undetermined", f"not aligned: {aligned.reason}", limits=_limits(None, self._complete))
-        pair, findings = self._test(aligned, "testing")
-        log10_p = corrected(findings, self.references)
-        power = self._power(pair, findings, curves=True) if log10_p is not None else None
+        trial = self._test(fixed_key(self.seed), "testing")
+        if trial.fixed is None and trial.fitted is None:
+            reason = f"not aligned: {trial.reason}{self._what_would_help()}"
+            return WeightsClaim("undetermined", reason, limits=_limits(self._complete))
+        log10_p = corrected(trial.findings, self.references)
+        power = self._power(trial, curves=True) if log10_p is not None else None
+        aligned = trial.best.aligned
         common: dict[str, Any] = {
             "log10_p": log10_p,
             "layer_map": list(aligned.layer_map),
             "power": power,
-            "findings": findings,
+            "findings": trial.findings,
             "not_compared": _not_compared(aligned),
-            "limits": _limits(aligned, self._complete),
+            "limits": _limits(self._complete),
         }
-        identity = compare_values(aligned, aligned.neurons())
-        if identity.everything or (log10_p is not None and log10_p <= FIRES_AT):
-            return self._related(aligned, identity, common)
-        return self._unrelated(aligned, identity, power, common)
+        fires = log10_p is not None and log10_p <= FIRES_AT
+        calibrated = not fires and any(speaks_of_descent(one) for one in trial.findings)
+        likened = self._likened(trial, laid_out=fires or calibrated)
+        identity = compare_values(likened.aligned, likened.neurons)
+        if fires or calibrated or (identity.everything and aligned.frame.plain):
+            return self._related(trial, likened, identity, common | {"basis": CALIBRATED if calibrated else EXACT})
+        return self._unrelated(trial, identity, power, common)
 
     @property
     def _complete(self) -> bool:
         return self.mine.complete and self.yours.complete
 
-    def _align(self, key: str) -> Alignment | Unaligned:
-        sides = [(side.store, side.anatomy) for side in (self.mine, self.yours)]
+    def _test(self, key: str, doing: str) -> Trial:
         self.keys.append(key)
-        return align(sides[0], sides[1], key, min(self.mine.draw_budget, self.yours.draw_budget))
+        return self.trials.of(key, doing)
 
-    def _test(self, aligned: Alignment, doing: str) -> tuple[Pair, list[Finding]]:
-        pair = Pair.of(aligned)
-        tests = tests_of("weights")
-        findings = []
-        for index, test in enumerate(tests):
-            self.progress(doing, index / len(tests))
-            findings.append(test.run(pair))
-        return pair, findings
+    def _likened(self, trial: Trial, *, laid_out: bool) -> Likened:
+        """The pair undone where every byte may be read and it is worth it, else as drawn."""
+        drawn = trial.best.aligned if laid_out or trial.fixed is None else trial.fixed.aligned
+        if not self._complete or not laid_out or trial.frame is None:
+            return Likened(drawn, drawn.neurons(), None)
+        self.progress("undoing what is free", 0.0)
+        undone = undo(*self.trials.sides, trial.frame)
+        aligned = align(undone.model, undone.reference, drawn.draw.key, maxsize)
+        if isinstance(aligned, Unaligned):
+            return Likened(drawn, drawn.neurons(), None)
+        return Likened(aligned, aligned.neurons(), undone)
 
-    def _power(self, pair: Pair, findings: list[Finding], curves: bool) -> Power:
+    def _power(self, trial: Trial, curves: bool) -> Power:
         self.progress("measuring power", 0.0)
-        return measure_power(pair, level_of_one_test(findings, self.references), curves)
+        pairs = [None if one is None else one.pair for one in (trial.fixed, trial.fitted)]
+        return measure_power(pairs[0], pairs[1], level_of_one_test(trial.findings, self.references), curves)
 
-    def _related(self, aligned: Alignment, identity: Identity, common: dict[str, Any]) -> WeightsClaim:
+    def _related(self, trial: Trial, likened: Likened, identity: Identity, common: dict[str, Any]) -> WeightsClaim:
         self.progress("measuring what was inherited", 0.0)
-        neurons = aligned.neurons()
-        inheritance = measure_inheritance(aligned, neurons, identity.equal)
-        residual = measure_residual(aligned, neurons)
-        decision = decide_related(identity, residual, inheritance, self._differ_elsewhere(aligned), self._complete)
+        inheritance = measure_inheritance(likened.aligned, likened.neurons, identity.equal)
+        residual = measure_residual(likened.aligned, likened.neurons)
+        elsewhere = self._differ_elsewhere(trial.best.aligned)
+        decision = decide_related(identity, residual, inheritance, elsewhere, self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)
+        free = (
+            [] if likened.undone is None else free_steps(*self.trials.sides, trial.best.aligned.frame, likened.undone)
+        )
         return WeightsClaim(
             decision.verdict,
-            decision.because,
+            decision.because if common["basis"] == EXACT else f"{decision.because} ({CALIBRATED})",
             direction=decision.direction,
             direction_reason=decision.direction_reason,
-            inherited=Inherited(inheritance.layer_share, inheritance.neuron_share, inheritance.part_share),
-            recipe=recipe_of(aligned, identity, residual, neurons, files),
+            inherited=self._inherited(trial, likened, inheritance),
+            recipe=recipe_of(likened.aligned, identity, residual, likened.neurons, files=files, free=free),
             retention=_retention(inheritance),
             **common,
         )
 
-    def _unrelated(
-        self, aligned: Alignment, identity: Identity, power: Power | None, common: dict[str, Any]
-    ) -> WeightsClaim:
+    def _inherited(self, trial: Trial, likened: Likened, inheritance: Inheritance) -> Inherited:
+        """Fractions of the whole model, so that what has no source counts as not inherited."""
+        if likened.undone is None:
+            return Inherited(inheritance.layer_share, inheritance.neuron_share, inheritance.part_share)
+        frame, theirs = trial.best.aligned.frame, self.yours.anatomy
+        matrices = [part for part, view in self.mine.anatomy.parts.items() if len(view.shape) == 2]
+        matrices = [part for part in matrices if part in inheritance.parts or source_of(part, frame, theirs) is None]
+        layers = {part.layer for part in matrices if part.layer is not None}
+        agreeing = inheritance.agreeing
+        neurons = {place: found.pairing for place, found in likened.undone.neurons.items()}
+        drawn = sum(trial.best.aligned.model.width(place) for place in trial.best.aligned.model.places())
+        return Inherited(
+            layers=len({part.layer for part in agreeing if part.layer is not None}) / len(layers) if layers else None,
+            neurons=sum(int(found.near.sum()) for found in neurons.values()) / drawn if drawn else None,
+            tensors=len(agreeing) / len(matrices) if matrices else None,
+        )
+
+    def _unrelated(self, trial: Trial, identity: Identity, power: Power | None, common: dict[str, Any]) -> WeightsClaim:
         """Nothing fired: independent if inheritance would have been seen, on two draws."""
+        aligned = trial.best.aligned
         refused = self._refused(aligned, common["findings"])
         if refused is not None:
             return WeightsClaim("undetermined", refused, **(common | {"log10_p": None}))
         doubt = _copied_matrix(aligned, identity) or self._doubt(power)
-        for side in (aligned.model, aligned.reference):
-            side.release()
+        for tested in (trial.fixed, trial.fitted):
+            for side in () if tested is None else (tested.aligned.model, tested.aligned.reference):
+                side.release()
         doubt = doubt or self._doubt_on_second_draw()
         if doubt is not None:
             return WeightsClaim("undetermined", doubt, **common)
@@ -150,14 +199,11 @@ class Weighing:
 
     def _doubt_on_second_draw(self) -> str | None:
         """The same on a draw keyed by both digests, which nobody could have prepared for."""
-        second = self._align(self._second_key())
-        if isinstance(second, Unaligned):
-            return f"not aligned on the second draw: {second.reason}"
-        pair, again = self._test(second, "testing a second draw")
-        log10_p = corrected(again, self.references)
+        second = self._test(self._second_key(), "testing a second draw")
+        log10_p = corrected(second.findings, self.references)
         if log10_p is None or log10_p <= FIRES_AT:
             return "the fixed draw and the second draw disagree; read in full"
-        if not sufficient(self._power(pair, again, curves=False)):
+        if not sufficient(self._power(second, curves=False)):
             return "the second draw has too little power for an exoneration"
         return None
 
@@ -190,11 +236,11 @@ def _retention(inheritance: Inheritance) -> dict[str, Retention]:
 
 def _unreadable(aligned: Alignment) -> list[str]:
     """Places whose weights should have been tested and could not be read (NaN, constant)."""
-    found = [aligned.ffns(place) for place in aligned.places()]
-    unpaired = set(aligned.model.places()) ^ set(aligned.reference.places())
+    found = [aligned.ffns(place, any_width=True) for place in aligned.places()]
+    tested = [place for place in aligned.model.places() if place.layer in aligned.frame.layers.once]
     return [
         *(one.reason for one in found if isinstance(one, Missing)),
-        *(f"{place}: an FFN of one side only" for place in sorted(unpaired, key=str)),
+        *(f"{place}: an FFN of one side only" for place in tested if place not in aligned.frame.places),
     ]
 
 
@@ -229,16 +275,20 @@ def _too_weak(power: Power) -> str:
     return f"nothing fires, but too little could be tested to exonerate ({'; '.join(weak)})"
 
 
-def _limits(aligned: Alignment | None, complete: bool) -> list[str]:
+def _limits(complete: bool) -> list[str]:
     limits = [
         "The p-values assume that each model was trained from a start whose law does not depend on a neuron's index; "
         "what can be checked of this inside each model was checked.",
         "Containment is not parenthood: a barely changed sibling of the true parent looks like the parent.",
-        "A rotated or permuted residual stream, changed depth or width and replaced vocabularies are not looked for "
-        "by this version.",
+        "The residual map is fitted on embeddings of shared tokens; a rotated model whose embedding was replaced too "
+        "is not seen.",
         "Distillation takes no weights and cannot be seen here.",
         "Not yet verified on released large models.",
     ]
-    if aligned is not None and not complete:
-        limits.insert(0, "Only a sample of rows was read; rows outside it were not compared.")
+    if not complete:
+        limits.insert(
+            0,
+            "Only a sample of rows was read; rows outside it were not compared, and a rotated or relabelled residual "
+            "stream, shuffled layers and changed width are looked for only where every byte is read (--full).",
+        )
     return limits

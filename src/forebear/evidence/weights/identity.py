@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from forebear.alignment.align import Alignment
 from forebear.alignment.draw import Index, select
 from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.overlay import computed_tensor
 from forebear.alignment.sampled import Place, Sampled
 from forebear.anatomy.parts import Part, Role, View
 from forebear.anatomy.reading import read_part
@@ -27,6 +28,13 @@ _ROUNDING: dict[str, np.dtype] = {
     "BF16": np.dtype(ml_dtypes.bfloat16),
     "F16": np.dtype(np.float16),
 }
+_STEP = {"F8_E5M2": 2.0**-3, "F8_E4M3": 2.0**-4, "BF16": 2.0**-9, "F16": 2.0**-12}
+"""Largest relative error of rounding to a storage type."""
+
+_SMALLEST_STEP = 1e-6
+_ROUNDINGS = 3.0
+"""Roundings that a disguise in several steps may add up to, the fit of the map included."""
+
 _NEURON_ROWS = (Role.GATE, Role.UP, Role.GATE_BIAS, Role.UP_BIAS, Role.SHARED_GATE, Role.SHARED_UP)
 _NEURON_COLUMNS = (Role.DOWN, Role.SHARED_DOWN)
 _FLIPPED = (Role.UP, Role.DOWN, Role.UP_BIAS, Role.SHARED_UP, Role.SHARED_DOWN)
@@ -42,6 +50,7 @@ class StoredPair:
         model, reference: values.
         types: storage types.
         unpaired: an FFN was drawn whole, or not one pair found, and neurons without a partner were left out.
+        rounded: the reference was rotated, mixed or rescaled, so that equality is equality within rounding.
     """
 
     part: Part
@@ -49,6 +58,7 @@ class StoredPair:
     reference: Floats
     types: tuple[str, str]
     unpaired: bool = False
+    rounded: bool = False
 
     @property
     def constant(self) -> bool:
@@ -60,7 +70,17 @@ class StoredPair:
     @property
     def equal(self) -> bool:
         """Equal values, or one side is the other cast to its storage type; no neuron without a partner."""
-        return not self.unpaired and equal_up_to_cast(self.model, self.reference, self.types)
+        if self.unpaired:
+            return False
+        within = self.rounded and self._within_rounding
+        return within or equal_up_to_cast(self.model, self.reference, self.types)
+
+    @property
+    def _within_rounding(self) -> bool:
+        """The difference is no larger than rounding to either side's storage type leaves it."""
+        steps = [_STEP.get(dtype, _SMALLEST_STEP) for dtype in self.types]
+        allowed = _ROUNDINGS * max(*steps, _SMALLEST_STEP) * np.sqrt(np.mean(np.square(self.reference)))
+        return bool(np.sqrt(np.mean(np.square(self.model - self.reference))) <= allowed)
 
 
 def equal_up_to_cast(model: Floats, reference: Floats, types: tuple[str, str]) -> bool:
@@ -125,6 +145,9 @@ def stored_pairs(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Itera
             continue
         if part.expert is not None and Place(part.layer or 0, part.expert) not in drawn:
             continue
+        found = computed_tensor(yours.store, other.tensor)
+        if found is not None and found.own:
+            continue
         pairing = _pairing(part, neurons)
         first, second = _stored(mine, part, view, alignment), _stored(yours, part, other, alignment)
         if first.shape != second.shape:
@@ -134,7 +157,7 @@ def stored_pairs(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Itera
             unpaired = _leaves_out(part, pairing, view)
             first, second = _relabel(part, pairing, first, second)
         types = (mine.store.info(view.tensor).dtype, yours.store.info(other.tensor).dtype)
-        yield StoredPair(part, first, second, types, unpaired)
+        yield StoredPair(part, first, second, types, unpaired, found is not None and found.rounded)
 
 
 def _stored(side: Sampled, part: Part, view: View, alignment: Alignment) -> Floats:

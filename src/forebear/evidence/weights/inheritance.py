@@ -58,6 +58,11 @@ class Inheritance:
     energy: tuple[float, float]
 
     @property
+    def agreeing(self) -> list[Part]:
+        """Parts that agree beyond chance."""
+        return [part for part, z in self.parts.items() if z > PART_LEVEL_Z]
+
+    @property
     def part_share(self) -> float | None:
         """Share of compared matrices that agree."""
         return _share([z > PART_LEVEL_Z for z in self.parts.values()])

@@ -65,7 +65,7 @@ def value_invariants(pair: Pair) -> Finding:
 def _finding(name: str, title: str, pair: Pair, products: dict[int, Floats], reasons: list[str]) -> Finding:
     """One shared relabelling of residual coordinates for all layers, so their products are added."""
     alignment, assumptions = pair.alignment, pair.assumptions(EXCHANGEABLE_RESIDUAL)
-    refused = pair.residual_refused()
+    refused = alignment.spent or pair.residual_refused()
     if refused is not None:
         return Finding(name, title, reason=refused, answers=RELABELLED, assumptions=assumptions)
     found = list(products.values())

@@ -69,7 +69,7 @@ def residual_labels(pair: Pair) -> Finding:
     """Residual coordinates: columns of the embedding and output matrices under the same index."""
     title = "Do residual coordinates of the same index agree in embedding and output?"
     assumptions = pair.assumptions(EXCHANGEABLE_RESIDUAL)
-    refused = pair.residual_refused()
+    refused = pair.alignment.spent or pair.residual_refused()
     if refused is not None:
         return Finding("t1.residual", title, reason=refused, answers=LABELS_KEPT, assumptions=assumptions)
     products: list[Floats] = []

@@ -1,0 +1,188 @@
+"""What is left when neurons, signs and residual stream are all changed at random: an effect size, not a p-value.
+
+Neurons are matched by what they read (by their gates where gated). Where one is the other's copy, what is left out of
+the matching agrees too: the product of the cosines of up and down, which no flip changes, or the cosine of down in an
+ungated FFN. Directions that lead in both models are shared by strangers and are left out first. There is no exact
+null: the effect is held against that of strangers, shipped in `controls.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+from math import sqrt
+
+import msgspec
+import numpy as np
+
+from forebear.alignment.align import Alignment
+from forebear.alignment.sampled import Ffn, Missing
+from forebear.evidence.finding import Finding, listed
+from forebear.evidence.registry import test
+from forebear.evidence.weights.pair import Pair
+from forebear.statistics.arrays import Floats, row_cosines, unit_rows
+from forebear.statistics.matching import mutual_nearest
+from forebear.statistics.planting import until_failure
+
+NAME = "t4.consistency"
+CALIBRATED_Z = 6.0
+CALIBRATED_EFFECT = 0.15
+"""Smallest z and effect that read as descent where no exact test is left. Strangers of the tuned-on families reach
+3.5 and 0.11; `python -m benchmarks.accuracy controls` prints theirs and those of the held-out families."""
+
+_MOST_ROWS = 128
+MOST_LEADING = 32
+"""Leading shared directions left out, at most half of them all."""
+
+
+class Controls(msgspec.Struct, frozen=True):
+    """Effects of pairs of strangers, each fitted as if related, ascending; and the command that made them."""
+
+    command: str
+    effects: list[float]
+
+
+@cache
+def controls() -> Controls:
+    """The shipped effects of strangers."""
+    data = resources.files("forebear.evidence.weights").joinpath("controls.json").read_bytes()
+    return msgspec.json.decode(data, type=Controls)
+
+
+@test(strand="weights", needs=Pair, order=40)
+def consistency(pair: Pair) -> Finding:
+    """Agreement of what the matching of neurons did not look at; calibrated on strangers, not exact."""
+    title = "Do matched neurons agree in what they were not matched by? (calibrated, not exact)"
+    coins, reasons = consistency_coins(pair.alignment)
+    squares = float(np.square(coins).sum())
+    if squares == 0.0:
+        return Finding(NAME, title, reason=listed(reasons) or "no FFN on both sides")
+    z = float(coins.sum()) / sqrt(squares)
+    effect = z / sqrt(coins.size)
+    known = controls().effects
+    return Finding(
+        NAME,
+        title,
+        value=z,
+        effect={
+            "effect": effect,
+            "controls": float(len(known)),
+            "conformal_p": (1 + sum(other >= effect for other in known)) / (1 + len(known)),
+        },
+    )
+
+
+def speaks_of_descent(finding: Finding) -> bool:
+    """Whether the effect lies beyond what strangers were seen to reach."""
+    effect = finding.effect.get("effect")
+    return (
+        finding.test == NAME
+        and finding.value is not None
+        and effect is not None
+        and finding.value >= CALIBRATED_Z
+        and effect >= CALIBRATED_EFFECT
+    )
+
+
+class PlantedConsistency:
+    """Power of the effect when neurons, signs and residual stream are all changed.
+
+    Leading directions are taken out of both sides before neurons are planted, so that they are found once.
+
+    Args:
+        blocks: FFNs of both sides, in one frame; unrelated.
+        places: FFNs of the whole comparison, each taken to be like these.
+        rng: source of planted neurons.
+    """
+
+    def __init__(self, blocks: Sequence[tuple[Ffn, Ffn]], places: int, rng: np.random.Generator) -> None:
+        self.places = places
+        self.rng = rng
+        self._blocks = [_rows_without_leading(*block) for block in blocks]
+
+    def detected(self, share: float, cosine: float) -> int:
+        """Draws detected before the first failure, ``DRAWS`` if none failed."""
+        return until_failure(self._fires, share, cosine)
+
+    def _fires(self, share: float, cosine: float) -> bool:
+        coins = np.concatenate([self._coins(block, share, cosine) for block in self._blocks])
+        squares = float(np.square(coins).sum())
+        if squares == 0.0:
+            return False
+        effect = float(coins.sum()) / sqrt(squares * coins.size)
+        drawn = coins.size * self.places / len(self._blocks)
+        return effect >= CALIBRATED_EFFECT and effect * sqrt(drawn) >= CALIBRATED_Z
+
+    def _coins(self, block: list[tuple[Floats, Floats]], share: float, cosine: float) -> Floats:
+        mine, yours = block[0]
+        count = round(share * min(mine.shape[0], yours.shape[0]))
+        source = self.rng.permutation(mine.shape[0])[:count]
+        target = self.rng.permutation(yours.shape[0])[:count]
+        rest = np.float32(sqrt(1.0 - cosine**2))
+        planted = []
+        for own, strange in block:
+            rows = strange.copy()
+            rows[target] = np.float32(cosine) * own[source] + rest * rows[target]
+            planted.append(rows)
+        similarity = mine @ planted[0].T
+        here, there = mutual_nearest(similarity)
+        coins: Floats = np.square(np.maximum(similarity[here, there], 0.0))
+        # A flip turns up and down together and leaves their product.
+        for (own, _), other in zip(block[1:], planted[1:], strict=True):
+            coins = coins * np.einsum("ij,ij->i", own[here], other[there])
+        return coins
+
+
+def _rows_without_leading(mine: Ffn, yours: Ffn) -> list[tuple[Floats, Floats]]:
+    """Unit rows of both sides, what neurons are matched by first, then what is held against each other."""
+    gated = mine.gate is not None and yours.gate is not None
+    roles = [(mine.gate, yours.gate)] if gated else []
+    roles += [(mine.up, yours.up), (mine.down, yours.down)]
+    found = []
+    for first, second in roles:
+        if first is not None and second is not None:
+            stripped = without_leading(first[:_MOST_ROWS], second[:_MOST_ROWS])
+            found.append((unit_rows(stripped[0]).astype(np.float32), unit_rows(stripped[1]).astype(np.float32)))
+    return found
+
+
+def consistency_coins(alignment: Alignment) -> tuple[Floats, list[str]]:
+    """Weighted agreements of all matched neurons, and why some FFNs have none."""
+    found: list[Floats] = []
+    reasons = []
+    for place in alignment.places():
+        ffns = alignment.ffns(place, any_width=True)
+        if isinstance(ffns, Missing):
+            reasons.append(ffns.reason)
+        else:
+            found.append(_coins(*ffns))
+    return (np.concatenate(found) if found else np.zeros(0)), reasons
+
+
+def _coins(mine: Ffn, yours: Ffn) -> Floats:
+    keys = (mine.up, yours.up) if mine.gate is None or yours.gate is None else (mine.gate, yours.gate)
+    first, second = without_leading(*keys)
+    similarity = unit_rows(first) @ unit_rows(second).T
+    rows, columns = mutual_nearest(similarity)
+    weight = np.square(np.maximum(similarity[rows, columns], 0.0))
+    agreement = weight * _agreement(mine.down, yours.down, rows, columns)
+    return agreement if mine.gate is None else agreement * _agreement(mine.up, yours.up, rows, columns)
+
+
+def _agreement(mine: Floats, yours: Floats, rows: np.ndarray, columns: np.ndarray) -> Floats:
+    first, second = without_leading(mine, yours)
+    return row_cosines(first[rows], second[columns])
+
+
+def without_leading(mine: Floats, yours: Floats) -> tuple[Floats, Floats]:
+    """Rows with the directions taken out that hold most energy over both.
+
+    Args:
+        mine, yours: ``(n, p)`` and ``(m, p)``.
+    """
+    energy = sum(side.T @ side / max(float(np.square(side).sum()), 1e-30) for side in (mine, yours))
+    size = mine.shape[1]
+    leading = np.linalg.eigh(np.asarray(energy))[1][:, size - min(MOST_LEADING, size // 2) :]
+    first, second = (side - (side @ leading) @ leading.T for side in (mine, yours))
+    return first, second
