@@ -128,6 +128,16 @@ def test_layers_beyond_the_stack_are_a_prediction_head_with_an_anatomy() -> None
     assert set(head.anatomy.unrecognised) == set(own)
 
 
+def test_a_further_layer_of_many_experts_does_not_hide_the_family() -> None:
+    """It alone holds more tensors than the attention that only its own table explains."""
+    case = CASES["deepseek_v3 apart"]
+    start = f"{case.prefix}layers.{LAYERS}."
+    ffn = {"gate_proj": (10, H), "up_proj": (10, H), "down_proj": (H, 10)}
+    experts = {f"{start}mlp.experts.{n}.{name}.weight": shape for n in range(40) for name, shape in ffn.items()}
+    own = {f"{start}eh_proj.weight": (H, 2 * H), f"{start}mlp.gate.weight": (40, H)}
+    assert recognise(empty(case.tensors | experts | own), case.config).family == "deepseek_v3"
+
+
 @pytest.mark.parametrize(
     ("names", "kind"),
     [

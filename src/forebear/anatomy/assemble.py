@@ -26,9 +26,14 @@ class Candidate:
 
     @property
     def rank(self) -> tuple[int, bool, int]:
-        """Tensors explained, then the claim, then how much the family asks for."""
-        family = self.draft.family
-        return len(self.draft.used()), self.favoured, len(family.always)
+        """Tensors explained, then the claim, then how much the family asks for.
+
+        Layers that the table places outside the stack are explained too: a table that takes them for plain layers
+        must not win by them.
+        """
+        family, outside = self.draft.family, self.found.extra_layers
+        further = sum(match.layer in outside for match in self.found.matches)
+        return len(self.draft.used()) + further, self.favoured, len(family.always)
 
 
 def assemble(names: Names, claims: Claims, best: Candidate, equals: Sequence[str] = ()) -> Anatomy:

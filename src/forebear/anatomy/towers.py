@@ -151,11 +151,13 @@ def _tower(kind: Kind, prefix: str, tensors: Iterable[str], **more: Any) -> Towe
 
 def _beginnings(name: str) -> list[str]:
     """Every dotted beginning of a name, shortest first, and the name itself."""
-    return [*ancestors(name)[1:], name]
+    dots = (index for index, letter in enumerate(name) if letter == ".")
+    return [*(name[: dot + 1] for dot in dots), name]
 
 
 def _taken(names: Iterable[str]) -> set[str]:
-    return {beginning for name in names for beginning in ("", *_beginnings(name))}
+    found = {beginning for name in names for beginning in _beginnings(name)}
+    return found | {""} if found else found
 
 
 def _of(anatomy: Anatomy) -> set[str]:
