@@ -40,6 +40,12 @@ def test_options_reach_the_comparison(command: Command, answering: Answering) ->
     }
 
 
+def test_further_models_reach_the_comparison(command: Command, answering: Answering) -> None:
+    stub = answering(examples.comparison("independent"))
+    command("compare", "a", "b", "--also", "c", "--also", "d", "--base", "e")
+    assert (stub.asked["also"], stub.asked["bases"]) == (("c", "d"), ("e",))
+
+
 def test_several_references_are_ranked(command: Command, answering: Answering) -> None:
     stub = answering(examples.ranking())
     done = command("compare", "a", "b", "c")

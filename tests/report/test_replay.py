@@ -71,6 +71,18 @@ def test_rankings_are_replayed_whole(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert asked[0][1] == ["models/parent", "models/other"]
 
 
+def test_further_models_are_opened_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    result = examples.comparison("related")
+    further = {"also": [{"source": "other", "digest": None}], "bases": [{"source": "base", "digest": None}]}
+    result = msgspec.structs.replace(result, computation=result.computation | further)
+    path = tmp_path / "result.json"
+    path.write_text(json.encode(result), encoding="utf-8")
+    asked = again(monkeypatch, result)
+    assert replay(path).identical
+    assert asked[0][2]["also"] == ["other"]
+    assert asked[0][2]["bases"] == ["base"]
+
+
 @pytest.mark.parametrize("computation", [{}, {"seed": "0", "budget": 1, "full": False}, {"seed": 0, "budget": 1}])
 def test_a_record_that_cannot_be_repeated_is_refused(computation: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "result.json"

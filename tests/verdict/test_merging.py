@@ -3,8 +3,9 @@ from __future__ import annotations
 import msgspec
 
 from forebear.evidence.weights.merge import Merge, NotMerged
-from forebear.verdict.further import MergeClaim
-from forebear.verdict.merging import merge_claim, merged_step
+from forebear.verdict.comparison import WeightsClaim
+from forebear.verdict.further import BeyondBase, MergeClaim
+from forebear.verdict.merging import beyond_by_merge, merge_claim, merged_step, with_merge
 
 SOURCES = ("first", "second", "third")
 LINEAR = Merge("linear", (0.6, 0.4, 0.0), ((0.59, 0.61), (0.39, 0.41), (-0.01, 0.01)), 1e-6, 1e-6)
@@ -54,3 +55,23 @@ def test_what_is_no_merge_says_why() -> None:
     claim = merge_claim(NotMerged("fewer than two candidate parents"), SOURCES)
     assert (claim.merged, claim.because) == (False, "fewer than two candidate parents")
     assert msgspec.json.decode(msgspec.json.encode(claim), type=MergeClaim) == claim
+
+
+def test_a_merge_changes_the_claim_only_where_the_reference_contributes() -> None:
+    claim = WeightsClaim("related", "", recipe=[{"step": "renamed"}, {"step": "trained"}])
+    beyond = BeyondBase("explained by base", "")
+    merge = merge_claim(LINEAR, SOURCES)
+    changed = with_merge(claim, merge, "first")
+    assert (changed.verdict, changed.direction) == ("derived", "reference to model")
+    assert [step["step"] for step in changed.recipe] == ["renamed", "merged"]
+    assert with_merge(claim, merge, "third") == with_merge(claim, None, "first") == claim
+    assert beyond_by_merge(beyond, merge, "first").verdict == "derived beyond base"
+    assert beyond_by_merge(beyond, merge, "third") == beyond
+
+
+def test_a_merge_with_a_parent_missing_keeps_the_verdict() -> None:
+    claim = WeightsClaim("related", "")
+    merge = msgspec.structs.replace(merge_claim(LINEAR, SOURCES), missing_parent=True)
+    changed = with_merge(claim, merge, "first")
+    assert (changed.verdict, changed.direction) == ("related", None)
+    assert changed.recipe[0]["missing_parent"]

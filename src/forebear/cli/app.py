@@ -45,6 +45,18 @@ def compare(
         list[str], typer.Argument(metavar="REFERENCE...", help="One or more models it may descend from.")
     ],
     *,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="OTHER", help="Another model it may have been merged from, beside REFERENCE; may be repeated."
+        ),
+    ] = None,
+    base: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODEL", help="A declared legitimate ancestor: also say what is shared beyond it; may be repeated."
+        ),
+    ] = None,
     as_json: Json = False,
     html: Annotated[
         Path | None, typer.Option("--html", metavar="FILE", help="Also write one static, printable HTML page.")
@@ -80,7 +92,9 @@ def compare(
     """
     from forebear.cli import comparing
 
-    request = comparing.Request(model, tuple(references), parse_bytes(budget), full, seed)
+    request = comparing.Request(
+        model, tuple(references), parse_bytes(budget), full, seed, tuple(also or ()), tuple(base or ())
+    )
     raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on), write_renamed))
 
 

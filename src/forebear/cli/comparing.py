@@ -6,6 +6,7 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from forebear.cli.progress import progress
 from forebear.errors import UsageError
@@ -18,13 +19,20 @@ FAILED = 3
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to compare and how; ``budget`` in bytes per model."""
+    """What to compare and how; ``budget`` in bytes per model; ``also`` and ``bases`` are further models."""
 
     model: str
     references: tuple[str, ...]
     budget: int
     full: bool
     seed: int
+    also: tuple[str, ...] = ()
+    bases: tuple[str, ...] = ()
+
+    @property
+    def further(self) -> dict[str, Any]:
+        """Further models, by the argument that takes them; only what was given."""
+        return {name: given for name, given in (("also", self.also), ("bases", self.bases)) if given}
 
 
 def run(
@@ -88,6 +96,7 @@ def call(request: Request) -> Comparison | Ranking:
                 full=request.full,
                 seed=request.seed,
                 progress=report,
+                **request.further,
             )
         return forebear.rank(
             request.model,
@@ -96,6 +105,7 @@ def call(request: Request) -> Comparison | Ranking:
             full=request.full,
             seed=request.seed,
             progress=report,
+            **request.further,
         )
 
 

@@ -25,12 +25,26 @@ _REASONS = {
 }
 
 
+class Named(msgspec.Struct, frozen=True):
+    """A further model of the record."""
+
+    source: str
+
+
 class Settings(msgspec.Struct, frozen=True):
     """What a comparison was computed with."""
 
     seed: int
     budget: int
     full: bool
+    also: list[Named] = []
+    bases: list[Named] = []
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of ``compare`` and ``rank``; further models only where there were some."""
+        further = {"also": [one.source for one in self.also], "bases": [one.source for one in self.bases]}
+        plain = {"seed": self.seed, "budget": self.budget, "full": self.full}
+        return plain | {name: sources for name, sources in further.items() if sources}
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -81,7 +95,7 @@ def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ran
 
     if isinstance(recorded, Comparison):
         settings = _settings(recorded, path)
-        return forebear.compare(recorded.model.source, recorded.reference.source, **msgspec.structs.asdict(settings))
+        return forebear.compare(recorded.model.source, recorded.reference.source, **settings.arguments())
     if not recorded.comparisons:
         raise UsageError("a ranking without comparisons", where=path, field="comparisons")
     first = recorded.comparisons[0]
@@ -90,7 +104,7 @@ def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ran
         if each.model.source != first.model.source or _settings(each, path) != settings:
             raise UsageError("its comparisons differ in model or settings", where=path, field="comparisons")
     references = [each.reference.source for each in recorded.comparisons]
-    return forebear.rank(first.model.source, references, **msgspec.structs.asdict(settings))
+    return forebear.rank(first.model.source, references, **settings.arguments())
 
 
 def _settings(comparison: Comparison, path: str | Path) -> Settings:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from forebear.evidence.finding import Finding
 from forebear.report.plain import number, visible, volume
-from forebear.report.wording import headline, paragraph, ranking_headline, towers_told
+from forebear.report.wording import further_told, headline, paragraph, ranking_headline, towers_told
 from forebear.verdict.comparison import Comparison, Ranking, Retention, Side, Verdict, WeightsClaim
 
 STYLES: dict[Verdict, str] = {
@@ -47,6 +47,8 @@ def show_comparison(comparison: Comparison, stream: TextIO) -> None:
     out.print(_findings(claim))
     for line in _facts(claim):
         out.print(Text(visible(line)))
+    for heading, told in further_told(comparison).items():
+        out.print(Text(visible(f"{heading}: {told}")))
     _listed(out, "Limits", claim.limits)
     _listed(out, "Not compared", claim.not_compared)
 

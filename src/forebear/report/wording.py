@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from forebear.report.plain import chance, number
 from forebear.verdict.comparison import ClassPower, Comparison, Power, Ranking, Verdict, WeightsClaim
+from forebear.verdict.further import MergeClaim
 
 SHARED_START_NOTE = "public default seeds and deterministic initialisation can produce this between unrelated labs"
 
@@ -150,3 +151,26 @@ def _needed(claim: WeightsClaim) -> str:
         return ""
     distinct = list(dict.fromkeys(refused))[:3]
     return "A decision would need what these tests lacked: " + " ".join(distinct)
+
+
+def further_told(comparison: Comparison) -> dict[str, str]:
+    """What the claims beside that of the weights say, by heading; empty where no further model was declared."""
+    told = {}
+    beyond, merge = comparison.beyond_base, comparison.merge
+    if beyond is not None:
+        direction = f" ({beyond.direction})" if beyond.direction else ""
+        basis = f"; {beyond.calibration.basis}" if beyond.calibration else ""
+        told["Beyond the declared base"] = f"{beyond.verdict}{direction}: {beyond.because}{basis}."
+    if merge is not None:
+        shares = ", ".join(f"{source} {_weight(merge, source)}" for source in merge.weights)
+        amounts = f" Method {merge.method}; weights: {shares}." if merge.merged else ""
+        others = f" It may also be that {' or that '.join(merge.alternatives)}." if merge.alternatives else ""
+        told["Merged from several"] = f"{'yes' if merge.merged else 'not shown'}: {merge.because}.{amounts}{others}"
+    return told
+
+
+def _weight(merge: MergeClaim, source: str) -> str:
+    low, high = merge.intervals[source]
+    density = merge.densities.get(source)
+    kept = f", density {number(density[0])}" if density else ""
+    return f"{number(merge.weights[source])} ({number(low)} to {number(high)}{kept})"

@@ -25,6 +25,7 @@ LEAST_SURE = 0.15
 
 LIMITS = (
     "The base fixes every label, so this claim has no exact null: it is calibrated on siblings of small models.",
+    "A model merged from the reference and other children of the base looks like a sibling; --also names the others.",
     "A parent whose own change is small beside what was trained on top of it looks like a sibling.",
     "Siblings trained on the same data in nearly the same way differ little; where their changes happen to lie like "
     "those of parent and child they look like them.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from threadpoolctl import threadpool_limits
@@ -9,6 +10,8 @@ from threadpoolctl import threadpool_limits
 import forebear
 from forebear.alignment.draw import DEFAULT_BUDGET
 from forebear.verdict.comparison import Comparison
+from forebear.verdict.declared import declared_claims, open_further
+from forebear.verdict.merging import with_merge
 from forebear.verdict.sides import Progress, Settings, Source, described, opened, prepare
 from forebear.verdict.towers import reading, together, weigh_towers
 from forebear.verdict.weighing import Weighing
@@ -25,6 +28,8 @@ def compare(
     seed: int = 0,
     progress: Progress | None = None,
     references: int = 1,
+    also: Sequence[Source] = (),
+    bases: Sequence[Source] = (),
 ) -> Comparison:
     """Compare one model with one reference.
 
@@ -35,6 +40,8 @@ def compare(
         seed: keys which rows are drawn.
         progress: told what is being done and how far it is.
         references: how many references the model is held against; p-values are corrected for them.
+        also: further candidate parents, for a model that may have been merged from several.
+        bases: declared legitimate ancestors; a second claim then says what is shared beyond them.
 
     Returns:
         The result; its verdict is *undetermined* where a side has no tensors or nothing could be tested.
@@ -65,9 +72,12 @@ def compare(
         mine, yours = (
             prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
+        further = open_further(yours, also, bases, settings, told)
         weighing = Weighing(mine, yours, settings, told)
         others = weigh_towers(mine, yours, settings, told)
         claim, beside = together(weighing, others)
+        declared = declared_claims(mine, yours, further, settings, told)
+        claim = with_merge(claim, declared.merge, yours.side.source)
     return Comparison(
         tool=TOOL,
         model=reading(mine.after_reading(weighing.keys), others.bytes_read[0]),
@@ -75,7 +85,9 @@ def compare(
         verdict=claim.verdict,
         weights=claim,
         towers=beside,
-        computation=computation,
+        beyond_base=declared.beyond_base,
+        merge=declared.merge,
+        computation=computation | declared.record,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from forebear.evidence.finding import Finding
+from forebear.verdict.further import BeyondBase, MergeClaim
 
 SCHEMA = "forebear.comparison/1"
 RANKING_SCHEMA = "forebear.ranking/1"
@@ -145,6 +146,7 @@ class Comparison(msgspec.Struct, frozen=True):
 
     ``weights`` is None where a side has no tensors; ``weights_reason`` then says which, and ``verdict`` is
     ``"undetermined"``. ``computation`` holds what a replay needs: seed, budget, options, bytes planned.
+    ``beyond_base`` and ``merge`` are None where no base and no further candidate was declared.
     """
 
     tool: dict[str, str]
@@ -154,6 +156,8 @@ class Comparison(msgspec.Struct, frozen=True):
     weights: WeightsClaim | None
     weights_reason: str | None = None
     towers: dict[str, WeightsClaim] = {}
+    beyond_base: BeyondBase | None = None
+    merge: MergeClaim | None = None
     strands: dict[str, Any] = {}
     computation: dict[str, Any] = {}
     schema: str = SCHEMA

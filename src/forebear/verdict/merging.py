@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
+
+import msgspec
 
 from forebear.evidence.weights.merge import Merge, NotMerged
-from forebear.verdict.further import MergeClaim
+from forebear.verdict.comparison import WeightsClaim
+from forebear.verdict.further import BeyondBase, MergeClaim
+
+_EXPLAINED = ("trained", "noise", "low-rank")
+"""Steps that a difference from one parent alone was read as, and that the others explain."""
 
 _METHODS = {
     "linear": "a weighted mean of the candidates",
@@ -47,6 +53,54 @@ def merge_claim(found: Merge | NotMerged, sources: Sequence[str]) -> MergeClaim:
         alternatives=list(found.alternatives),
         details=_details(found),
     )
+
+
+def with_merge(claim: WeightsClaim, merge: MergeClaim | None, reference: str) -> WeightsClaim:
+    """The claim of a pair, once other candidates are known.
+
+    Args:
+        claim: of model and reference alone.
+        merge: what the candidates together explain; None where none were given.
+        reference: its name among the candidates.
+
+    Returns:
+        The claim with the merge as a step of its recipe, where the reference contributes; *derived*, the model
+        descending from the reference, where the candidates leave nothing but rounding or noise.
+    """
+    if not _contributes(merge, reference):
+        return claim
+    kept = [step for step in claim.recipe if step["step"] not in _EXPLAINED]
+    claim = msgspec.structs.replace(claim, recipe=[*kept, merged_step(merge)])
+    if merge.missing_parent or claim.verdict == "same":
+        return claim
+    share = merge.weights[reference]
+    return msgspec.structs.replace(
+        claim,
+        verdict="derived",
+        because=f"merged from the reference (weight {share:.3g}) and others: {merge.because}",
+        direction="reference to model",
+        direction_reason=None,
+    )
+
+
+def beyond_by_merge(claim: BeyondBase, merge: MergeClaim | None, reference: str) -> BeyondBase:
+    """The claim beyond the base, once a merge is known to hold the reference's change.
+
+    Args:
+        claim: of model, reference and base alone, to which a merge with a sibling looks like another sibling.
+        merge: what the candidates together explain.
+        reference: its name among the candidates.
+    """
+    if not _contributes(merge, reference) or merge.missing_parent or claim.verdict == "derived beyond base":
+        return claim
+    because = f"merged from the reference (weight {merge.weights[reference]:.3g}) and others: {merge.because}"
+    return msgspec.structs.replace(
+        claim, verdict="derived beyond base", because=because, direction="reference to model"
+    )
+
+
+def _contributes(merge: MergeClaim | None, reference: str) -> TypeGuard[MergeClaim]:
+    return merge is not None and merge.merged and merge.weights.get(reference, 0.0) != 0.0
 
 
 def merged_step(claim: MergeClaim) -> dict[str, Any]:

@@ -20,13 +20,15 @@ def rank(
     full: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
+    also: Sequence[Source] = (),
+    bases: Sequence[Source] = (),
 ) -> Ranking:
     """Compare a model with every reference, strongest evidence first.
 
     Args:
         model: folder, file or opened model.
         references: the same, at least one.
-        budget, full, seed, progress: as in `forebear.compare`.
+        budget, full, seed, progress, also, bases: as in `forebear.compare`.
 
     P-values are corrected by Holm's procedure over the references, so that holding a model against many does not make
     a chance agreement more likely. Power is told at the strictest step, as if every reference had come first, and so
@@ -35,7 +37,17 @@ def rank(
     mine = opened(model)
 
     def against(other: Source, price: int) -> Comparison:
-        return compare(mine, other, budget=budget, full=full, seed=seed, progress=progress, references=price)
+        return compare(
+            mine,
+            other,
+            budget=budget,
+            full=full,
+            seed=seed,
+            progress=progress,
+            references=price,
+            also=also,
+            bases=bases,
+        )
 
     others = [opened(other) for other in references]
     strictest = [against(other, len(others)) for other in others]
