@@ -245,7 +245,8 @@ def _likely(matrices: list[Likeness], *, tested: bool) -> Said:
     cosines = [each.cosine if each.cosine is not None else 0.0 for each in matrices]
     low, high = f"{min(cosines):.3f}", f"{max(cosines):.3f}"
     if min(cosines) >= ALIKE:
-        return "derived", f"every matrix is nearly the reference's, least cosine {low} ({CALIBRATED})", "calibrated, not exact"
+        because = f"every matrix is nearly the reference's, least cosine {low} ({CALIBRATED})"
+        return "derived", because, "calibrated, not exact"
     silent = "no test fires, and its power is not measured" if tested else "no exact test exists for its tensors"
     return "undetermined", f"{silent} (matrices agree with cosine {low} to {high})", None
 
