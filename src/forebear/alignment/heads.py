@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+from scipy.optimize import linear_sum_assignment, minimize
 
 from forebear.statistics.arrays import Floats
 
@@ -26,6 +26,7 @@ EXPLAINS = 0.8
 """Largest ratio of squared errors, with a mixing fitted on other columns to without, at which it is accepted."""
 
 _MONOMIAL = 0.95
+_MOST_ITERATIONS = 100
 _SNAPPED = 0.01
 
 
@@ -93,8 +94,8 @@ def pair_heads(mine: Attention, yours: Attention, *, rotary: bool) -> HeadMap | 
     aligned = Attention(yours.query[heads], yours.key[groups], yours.value[groups], yours.output[heads])
     query, output = _grouped(mine.query, mine.group), _grouped(mine.output, mine.group)
     same_query, same_output = _grouped(aligned.query, mine.group), _grouped(aligned.output, mine.group)
-    queries = _mixing(query, same_query, mine.key, aligned.key, _planes if rotary else _linear)
-    values = _mixing(mine.value, aligned.value, output, same_output, _linear)
+    queries = _mixing((query, same_query, mine.key, aligned.key), _planes if rotary else _linear)
+    values = _mixing((mine.value, aligned.value, output, same_output), _linear)
     return HeadMap(groups, heads, values, queries)
 
 
@@ -152,42 +153,77 @@ def _grouped(rows: Floats, group: int) -> Floats:
 
 
 _Fit = Callable[[Floats, Floats], Floats]
+_Pairs = tuple[Floats, Floats, Floats, Floats]
+"""Rows of model and reference, and the dual rows of model and reference, ``(heads, size, columns)`` each."""
 
 
-def _mixing(mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats, fit: _Fit) -> Floats | None:
+def _mixing(pairs: _Pairs, fit: _Fit) -> Floats | None:
     """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed."""
-    sides = (mine, yours, mine_dual, yours_dual)
-    without = _error(mine, yours) + _error(mine_dual, yours_dual)
-    if without == 0.0:
+    without = _error(pairs[0], pairs[1]) + _error(pairs[2], pairs[3])
+    if without == 0.0 or _freely_fitted(pairs, fit) > EXPLAINS * without:
         return None
-    halves = [tuple(side[..., start::2] for side in sides) for start in (0, 1)]
-    with_mixing = [_left(_fitted(*learn, fit), *test) for learn, test in (halves, halves[::-1])]
-    if sum(with_mixing) / 2.0 > EXPLAINS * without:
-        return None
-    return np.stack([snapped(matrix) for matrix in _fitted(*sides, fit)])
-
-
-def _fitted(mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats, fit: _Fit) -> Floats:
-    """Mean of the mixtures that either pair of matrices asks for."""
+    mine, yours, mine_dual, yours_dual = pairs
     direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
     dual = np.stack([np.linalg.pinv(fit(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
-    mean: Floats = (direct + dual) / 2.0
-    return mean
+    if fit is _planes:
+        return np.stack([snapped(matrix) for matrix in (direct + dual) / 2.0])
+    heads = zip(mine, yours, mine_dual, yours_dual, direct, dual, strict=True)
+    return np.stack([snapped(_settled((a, b, c, d), (first, second))) for a, b, c, d, first, second in heads])
 
 
-def _left(mixing: Floats, mine: Floats, yours: Floats, mine_dual: Floats, yours_dual: Floats) -> float:
-    """Squared error that a mixture leaves on both pairs."""
-    return _error(mine, mixing @ yours) + _error(mine_dual, _inverse_transposed(mixing) @ yours_dual)
+def _freely_fitted(pairs: _Pairs, fit: _Fit) -> float:
+    """Squared error on half of the columns of matrices fitted on the other half, each pair on its own."""
+    halves = [tuple(side[..., start::2] for side in pairs) for start in (0, 1)]
+    total = 0.0
+    for learn, test in (halves, halves[::-1]):
+        for at in (0, 2):
+            found = np.stack([fit(a, b) for a, b in zip(learn[at], learn[at + 1], strict=True)])
+            total += _error(test[at], found @ test[at + 1]) / 2.0
+    return total
+
+
+def _settled(pairs: _Pairs, starts: tuple[Floats, Floats]) -> Floats:
+    """The one matrix of a head that serves both pairs best, sought from the better of either pair's own."""
+    size = pairs[0].shape[0]
+    direct, dual = _Fitting.of(pairs[0], pairs[1]), _Fitting.of(pairs[2], pairs[3])
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        matrix = flat.reshape(size, size)
+        inverse = np.linalg.pinv(matrix).T
+        error, slope = direct.at(matrix)
+        error_dual, slope_dual = dual.at(inverse)
+        return error + error_dual, (slope - inverse @ slope_dual.T @ inverse).ravel()
+
+    start = min(starts, key=lambda one: loss(one.ravel())[0])
+    found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": _MOST_ITERATIONS})
+    best: Floats = found.x.reshape(size, size)
+    return best
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """Relative squared error of mine = P yours and its slope in P, from small products made once."""
+
+    energy: float
+    cross: Floats
+    own: Floats
+
+    @staticmethod
+    def of(mine: Floats, yours: Floats) -> _Fitting:
+        mine, yours = mine.astype(np.float64), yours.astype(np.float64)
+        energy = max(float(np.square(mine).sum()), 1e-30)
+        return _Fitting(energy, mine @ yours.T, yours @ yours.T)
+
+    def at(self, matrix: Floats) -> tuple[float, Floats]:
+        carried = matrix @ self.own
+        error = self.energy - 2.0 * float((matrix * self.cross).sum()) + float((carried * matrix).sum())
+        return error / self.energy, 2.0 * (carried - self.cross) / self.energy
 
 
 def _error(wanted: Floats, found: Floats) -> float:
     """Squared error relative to the energy."""
     energy = float(np.square(wanted).sum())
     return float(np.square(wanted - found).sum()) / energy if energy > 0.0 else 0.0
-
-
-def _inverse_transposed(matrices: Floats) -> Floats:
-    return np.stack([np.linalg.pinv(matrix).T for matrix in matrices])
 
 
 def _linear(mine: Floats, yours: Floats) -> Floats:
