@@ -1,4 +1,4 @@
-"""Prints the tables: ``python -m benchmarks.accuracy [null|checks|retention|positives|power|all] [--json FILE]``."""
+"""Prints the tables: ``python -m benchmarks.accuracy [null|checks|retention|positives|power|recipe|all] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from importlib import import_module
 from pathlib import Path
 
-PARTS = ("null", "tail", "checks", "retention", "positives", "power")
+PARTS = ("null", "tail", "checks", "retention", "positives", "power", "recipe")
 
 
 def main() -> None:

@@ -26,6 +26,10 @@ ONLY_ROUNDING = 2.0
 MOST_ZEROS, MOST_ZEROS_OF_THREE_LEVELS = 3.0, 40.0
 """Most zeros on a lattice, in units of the values on either next level, that come of rounding alone."""
 
+ONLY_LATTICE, NEARLY_EXACT = 1.1, 0.9
+"""The same for a lattice, and the least share that must round to the model's values (blocks cut by a fused tensor's
+parts are not all found)."""
+
 FINE = 1.0
 """Largest spacing of storage, in deviations of the difference, at which a value still shows an added noise."""
 
@@ -187,7 +191,7 @@ class _Undoing:
         quantised, exact = self._quantised(low_rank is not None)
         marks = Marks(None, rescaled, low_rank, pruned, quantised)
         floor = float((self.kept * self.variance).sum())
-        settled = low_rank is not None or exact or (marks.any and self.left <= ONLY_ROUNDING * floor)
+        settled = low_rank is not None or exact or (marks.any and self.left <= self._most_left(quantised) * floor)
         return self._measured(marks, difference, tuple(spectrum.tolist()), settled=settled)
 
     def _explain(self, step: str, left: float) -> None:
@@ -241,6 +245,12 @@ class _Undoing:
         if exact:
             self._explain("quantised", float(np.square((self.model - self.base)[kept & ~inside]).sum()))
         return Quantised(one.bits, one.block, one.axis, one.symmetric, one.codebook, share), exact
+
+    def _most_left(self, quantised: Quantised | None) -> float:
+        """Most energy that counts as rounding, in units of what rounding leaves; that of a lattice is known well."""
+        if quantised is None:
+            return ONLY_ROUNDING
+        return ONLY_LATTICE if quantised.exact >= NEARLY_EXACT else 0.0
 
     def _measured(
         self, marks: Marks, difference: Doubles, spectrum: tuple[float, ...], *, settled: bool
