@@ -15,6 +15,8 @@ from forebear.anatomy.reading import read_part
 from forebear.anatomy.recognise import recognise
 from forebear.errors import AnatomyError
 from forebear.zoo import surgery
+from forebear.zoo.surgery import experts as experts_surgery
+from forebear.zoo.surgery import names
 from tests.alignment.disguised import fused, scrambled, shuffled, split, turned
 from tests.anatomy.stores import MemoryStore, empty
 from tests.models import sided, zoo_config, zoo_tensors
@@ -38,6 +40,10 @@ def mixed(tensors: Tensors) -> Tensors:
     return surgery.mix_queries(surgery.mix_values(surgery.permute_heads(tensors, config), config), config)
 
 
+def everything(seed: int, **options: bool) -> Disguise:
+    return lambda tensors: surgery.everything(tensors, zoo_config("gated/g00"), seed=seed, **options).tensors
+
+
 def renamed(tensors: Tensors, parent: str, *, blind: bool = True, config: dict[str, Any] | None = None) -> Renaming:
     store = MemoryStore(tensors)
     return resolve((store, None if blind else recognise(store, config)), sided(zoo_tensors(parent), zoo_config(parent)))
@@ -56,6 +62,10 @@ SAME_LAYOUT: dict[str, tuple[tuple[str, str], Disguise]] = {
     "norms rescaled": (GATED, lambda t: surgery.rescale_norms(t, seed=1, octaves=2)),
     "heads mixed": (GATED, mixed),
     "neurons rescaled and flipped": (GATED, lambda t: surgery.flip_signs(surgery.rescale_neurons(t))),
+    "everything": (GATED, everything(0)),
+    "everything, no sign flipped": (GATED, everything(1, signs=False)),
+    "everything, not rotated": (GATED, everything(1, rotate=False)),
+    "everything, plain": (PLAIN, lambda t: surgery.everything(t, zoo_config("plain/p00"), seed=1).tensors),
 }
 
 
@@ -64,16 +74,16 @@ def test_every_name_is_recovered_from_scrambled_ones(name: str) -> None:
     (child, parent), disguise = SAME_LAYOUT[name]
     tensors, truth = scrambled(disguise(zoo_tensors(child)), seed=3)
     found = renamed(tensors, parent)
-    names = {}
+    new_names = {}
     for each in found.names:
-        assert names.setdefault(each.old, each.new) == each.new
+        assert new_names.setdefault(each.old, each.new) == each.new
     assert found.by_content
     assert found.layer_order == tuple(range(found.anatomy.geometry.layers))
     originals = {old: new for new, old in truth.items()}
     for scrambled_name, original in truth.items():
         if original == "lm_head.weight" and parent == "plain/p00":
             continue  # parted from a tied embedding, so the reference has no name for it
-        new = originals[names[scrambled_name]]
+        new = originals[new_names[scrambled_name]]
         # Vectors of equal values, such as gains of 1 after a rotation, are interchangeable.
         assert new == scrambled_name or np.array_equal(tensors[new], tensors[scrambled_name]), original
 
@@ -89,6 +99,7 @@ LAYOUTS: dict[str, tuple[tuple[str, str], Disguise]] = {
         lambda t: fused(fused(t, QKV, ".qkv"), FFN, ".ffn", 144),
     ),
     "stored the other way round": (GATED, lambda t: turned(t, (".weight",))),
+    "everything, fused": (GATED, lambda t: surgery.fuse(everything(0, mix=False)(t))),
     "split": (PLAIN, lambda t: split(split(t, ".attn.c_attn.weight", CONV[0]), ".attn.c_attn.bias", CONV[1])),
 }
 
@@ -96,7 +107,8 @@ LAYOUTS: dict[str, tuple[tuple[str, str], Disguise]] = {
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_parts_read_the_same_from_another_layout(name: str) -> None:
     (child, parent), disguise = LAYOUTS[name]
-    store, anatomy = sided(zoo_tensors(child), zoo_config(child))
+    plain = everything(0, mix=False)(zoo_tensors(child)) if "everything" in name else zoo_tensors(child)
+    store, anatomy = sided(plain, zoo_config(child))
     tensors, _ = scrambled(disguise(zoo_tensors(child)))
     found = renamed(tensors, parent)
     assert found.by_content
@@ -121,10 +133,10 @@ def test_layers_renumbered_keep_their_numbers_and_give_their_order() -> None:
 
 def test_numbers_shuffled_tensor_by_tensor_are_not_believed() -> None:
     tensors = zoo_tensors(GATED[0])
-    names = [name for name in tensors if ".mlp." in name or ".self_attn." in name]
-    rng, mixed_up = np.random.default_rng(0), {name: tensors[name] for name in tensors if name not in names}
-    for end in {name.split(".", 3)[3] for name in names}:
-        same = [name for name in names if name.endswith(end)]
+    moved = [name for name in tensors if ".mlp." in name or ".self_attn." in name]
+    rng, mixed_up = np.random.default_rng(0), {name: tensors[name] for name in tensors if name not in moved}
+    for end in {name.split(".", 3)[3] for name in moved}:
+        same = [name for name in moved if name.endswith(end)]
         mixed_up |= {name: tensors[same[at]] for name, at in zip(same, rng.permutation(len(same)), strict=True)}
     found = renamed(mixed_up, GATED[1], blind=False, config=zoo_config(GATED[1]))
     for part, view in found.anatomy.parts.items():
@@ -132,6 +144,62 @@ def test_numbers_shuffled_tensor_by_tensor_are_not_believed() -> None:
         original = recognise(MemoryStore(tensors), zoo_config(GATED[0])).parts[reference].tensor
         assert np.array_equal(mixed_up[view.tensor], tensors[original]), part
     assert found.disagreements
+
+
+@pytest.mark.parametrize("style", ["numbered", "regrouped", "prefixed"])
+def test_numbers_that_stay_in_names_order_the_layers(style: str) -> None:
+    tensors, config = zoo_tensors(GATED[0]), zoo_config(GATED[0])
+    if style == "numbered":
+        done = names.scramble_names(tensors, config, seed=4, numbered=True)
+        tensors, order = done.tensors, tuple(done.truth["layer_map"])
+    elif style == "regrouped":
+        tensors, order = names.regroup_layers(tensors, config, size=2).tensors, (0, 1, 2, 3, 4)
+    else:
+        tensors, order = names.prefix_names(tensors, "module.net."), (0, 1, 2, 3, 4)
+    found = renamed(tensors, GATED[1], blind=False, config=config)
+    assert found.layer_order == order
+    assert len(found.anatomy.parts) == 63
+    assert not found.disagreements
+    for part, view in found.anatomy.parts.items():
+        original = recognise(MemoryStore(zoo_tensors(GATED[0])), config).parts[found.parts[part]].tensor
+        assert np.array_equal(tensors[view.tensor], zoo_tensors(GATED[0])[original]), part
+
+
+MIXTURE = "gated/g02-upcycled-sliced"
+
+
+def test_experts_keep_the_numbers_a_table_knows() -> None:
+    store = MemoryStore(zoo_tensors(MIXTURE))
+    anatomy = recognise(store, zoo_config(MIXTURE))
+    found = resolve((store, anatomy), sided(zoo_tensors("gated/g02"), zoo_config("gated/g02")))
+    assert found.anatomy is anatomy
+    assert not found.disagreements
+    assert found.parts[Part(Role.UP, 2, 5)] == found.parts[Part(Role.SHARED_UP, 2)] == Part(Role.UP, 2)
+
+
+@pytest.mark.parametrize("reference", ["gated/g02", MIXTURE])
+def test_matrices_of_one_expert_are_found_together(reference: str) -> None:
+    tensors, truth = scrambled(zoo_tensors(MIXTURE))
+    found = renamed(tensors, reference)
+    assert found.layer_order == (0, 1, 2, 3, 4)
+    experts: dict[tuple[int | None, int], set[str]] = {}
+    for part, view in found.anatomy.parts.items():
+        if part.expert is not None:
+            experts.setdefault((part.layer, part.expert), set()).add(truth[view.tensor].rpartition(".mlp.")[2])
+    assert len(experts) == 40
+    for members in experts.values():
+        assert {name.split(".")[2] for name in members} == {"gate_proj", "up_proj", "down_proj"}
+        assert len({name.split(".")[1] for name in members}) == 1
+    assert (
+        truth[found.anatomy.parts[Part(Role.SHARED_UP, 3)].tensor] == "model.layers.3.mlp.shared_expert.up_proj.weight"
+    )
+
+
+def test_one_expert_of_a_mixture_is_a_dense_ffn() -> None:
+    dense = experts_surgery.to_dense(zoo_tensors(MIXTURE), zoo_config(MIXTURE), expert=3)
+    found = renamed(dense.tensors, MIXTURE, blind=False, config=dense.config)
+    assert found.anatomy.family == "qwen2"
+    assert found.parts[Part(Role.GATE, 1)] == Part(Role.GATE, 1, 3)
 
 
 @pytest.mark.parametrize("pair", [("gate", "up"), ("k", "v"), ("q", "o")])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ Floats = NDArray[np.float64]
 Place = Callable[[str, Part], bool]
 """Whether a vector may be a part, by the layer its name counts."""
 
+_ATTENTION = frozenset((Role.Q, Role.K, Role.V, Role.O))
 _TINY = 1e-12
 _ELSEWHERE = 1e6
 _NAMED = 1e-9
@@ -100,11 +102,12 @@ def _stream(content: Content, matches: Sequence[Match], hidden: int) -> Iterator
 
 
 def _copies(matches: Sequence[Match], layer: int | None) -> int:
-    """How often the model has a layer of the reference: as often as the commonest of its matrices."""
+    """How often the model has a layer of the reference: as often as its attention, since FFNs may be experts."""
     if layer is None:
         return 1
-    counts = Counter(each.part for match in matches for each in match.segments if each.part.layer == layer)
-    return max(counts.values(), default=0)
+    held = [each.part for match in matches for each in match.segments if each.part.layer == layer]
+    counts = Counter(part for part in held if part.role in _ATTENTION)
+    return max(counts.values(), default=int(bool(held)))
 
 
 def _over_stream(part: Part) -> bool:
@@ -147,33 +150,48 @@ def _column_energy(values: NDArray[np.float32]) -> Floats:
 
 def _rows(content: Content, matches: Sequence[Match]) -> Iterator[_Target]:
     """Biases of matrices that read the stream, in the order of their rows."""
-    store, anatomy = content.reference
     for match in matches:
-        single: list[tuple[Segment, Index, Floats]] = []
-        read, values = content.read(match.slot)
-        vectors = scaled(values)
-        for segment in match.segments:
-            bias = _bias_of(segment.part)
-            if bias is None or bias not in anatomy.parts or anatomy.parts[bias].shape[0] != len(segment.rows):
-                continue
-            inside = np.isin(read, segment.rows)
-            cosines = vectors[inside] @ content.vectors_of(segment.part).T
-            nearest = np.abs(cosines).argmax(axis=1)
-            drawn = content.sample.vectors(content.count(segment.part))[nearest]
-            signs = np.sign(cosines[np.arange(len(nearest)), nearest])
-            single.append(
-                (Segment(bias, segment.rows), read[inside], read_part(store, anatomy.parts[bias])[drawn] * signs)
-            )
-        if single and len(single) == len(match.segments):
-            entries, expected = (
-                np.concatenate(each) for each in zip(*((one[1], one[2]) for one in single), strict=True)
-            )
-            segments = tuple(one[0] for one in single)
-            yield _Target(segments, match.slot.vectors, ((entries, expected),), match.slot.tensor)
-        for segment, entries, expected in single if len(match.segments) > 1 else []:
-            place = np.searchsorted(segment.rows, entries)
+        found = [_bias_rows(content, match, segment) for segment in match.segments]
+        known = [each for each in found if each is not None]
+        if known and len(known) == len(found):
+            segments = tuple(segment for segment, _, _ in known)
+            entries = np.concatenate([each for _, each, _ in known])
+            guesses = [(entries, np.concatenate([one[2][number] for one in known])) for number in (0, 1)]
+            yield _Target(segments, match.slot.vectors, tuple(guesses), match.slot.tensor)
+        for segment, entries, expected in known if len(match.segments) > 1 else []:
             size = len(segment.rows)
-            yield _Target((_whole(segment.part, size),), size, ((place.astype(np.int64), expected),), match.slot.tensor)
+            place = np.searchsorted(segment.rows, entries).astype(np.int64)
+            apart = tuple((place, values) for values in expected)
+            yield _Target((_whole(segment.part, size),), size, apart, match.slot.tensor)
+
+
+def _bias_rows(content: Content, match: Match, segment: Segment) -> tuple[Segment, Index, tuple[Floats, Floats]] | None:
+    """A matrix's bias at the rows read: of each row's nearest, and of what its rows are mixed of."""
+    store, anatomy = content.reference
+    bias = _bias_of(segment.part)
+    if bias is None or bias not in anatomy.parts:
+        return None
+    read, values = content.read(match.slot)
+    inside = np.isin(read, segment.rows)
+    cosines = scaled(values)[inside] @ content.vectors_of(segment.part).T
+    nearest = np.abs(cosines).argmax(axis=1)
+    drawn = content.sample.vectors(content.count(segment.part))
+    reference = read_part(store, anatomy.parts[bias])[drawn].astype(np.float64)
+    alike = reference[nearest] * np.sign(cosines[np.arange(len(nearest)), nearest])
+    mixed = _mixed(values[inside], content.carried(segment.part), reference)
+    return Segment(bias, segment.rows), read[inside], (alike, alike if mixed is None else mixed)
+
+
+def _mixed(mine: NDArray[np.float32], yours: NDArray[np.float32], bias: Floats) -> Floats | None:
+    """The reference's bias taken through the mixture that turns its rows into the model's.
+
+    Heads may be mixed inside by any invertible matrix. None where the rows are too many to tell the mixture.
+    """
+    if 2 * len(yours) > yours.shape[1] or not (np.isfinite(mine).all() and np.isfinite(yours).all()):
+        return None
+    energy = [np.maximum(_column_energy(side), _TINY) for side in (mine, yours)]
+    mixture = np.linalg.lstsq((yours / energy[1]).T, (mine / energy[0]).T, rcond=None)[0].T
+    return np.asarray(mixture @ bias * (energy[0].mean() / energy[1].mean()), dtype=np.float64)
 
 
 def _bias_of(part: Part) -> Part | None:
@@ -202,17 +220,21 @@ def _assign(
         [[_unlikely(name, target.segments[0].part, allowed, claims) for target in targets] for name in names]
     )
     dealt = []
-    for number in range(max(len(target.guesses) for target in targets)):
-        guesses = [target.guesses[min(number, len(target.guesses) - 1)] for target in targets]
-        level = max(
-            *(abs(_mean(each)) for each in values.values()), *(abs(_mean(expected)) for _, expected in guesses), _TINY
-        )
+    for choice in product((0, 1), repeat=2):
+        # Norms as they are or as their readers imply; biases row by row or through a mixture of rows.
+        guesses = [target.guesses[min(choice[target.slot is None], len(target.guesses) - 1)] for target in targets]
+        level = max(_TINY, *(abs(_mean(expected)) for _, expected in guesses), *map(abs, map(_mean, values.values())))
         cost = fixed + np.array(
-            [[_distance(values[name][at], expected, level) for at, expected in guesses] for name in names]
+            [
+                [
+                    _distance(values[name][at], expected, level if target.slot is None else None)
+                    for target, (at, expected) in zip(targets, guesses, strict=True)
+                ]
+                for name in names
+            ]
         )
         rows, columns = linear_sum_assignment(cost)
         dealt.append((float(cost[rows, columns].sum()), cost, dict(zip(rows.tolist(), columns.tolist(), strict=True))))
-    # Gains as they are, or as their readers imply where a gain may lie in either: whichever explains more.
     _, cost, chosen = min(dealt, key=lambda one: one[0])
     found = []
     for row, name in enumerate(names):
@@ -231,22 +253,25 @@ def _mean(values: Floats) -> float:
     return float(finite.mean()) if finite.size else 0.0
 
 
-def _distance(values: Floats, expected: Floats, level: float) -> float:
-    """How far a vector is from what is expected, by its course and by its mean; training moves the mean of gains.
+def _distance(values: Floats, expected: Floats, level: float | None) -> float:
+    """How far a vector is from what is expected: about 0 for the same, 1 where nothing is shared, at most 2.
 
-    Returns:
-        About 0 for the same vector, 1 where nothing is shared or one of them is constant, at most 2 apart from the
-        difference of means in units of ``level``.
+    Args:
+        values, expected: of equal length.
+        level: over the residual stream, where training moves the mean of gains, vectors are compared by their course,
+            and the difference of means counts in units of this; None compares as they are.
     """
     finite = np.isfinite(values) & np.isfinite(expected)
     if not finite.any():
         return 1.0
     first, second = values[finite], expected[finite]
-    means = float(first.mean()), float(second.mean())
-    first, second = first - means[0], second - means[1]
+    apart = 0.0
+    if level is not None:
+        means = float(first.mean()), float(second.mean())
+        first, second, apart = first - means[0], second - means[1], ((means[0] - means[1]) / level) ** 2
     energy = float((first**2).sum() + (second**2).sum())
     course = float(((first - second) ** 2).sum()) / energy if energy > _TINY * len(first) else 0.0
-    return course + ((means[0] - means[1]) / level) ** 2
+    return course + apart
 
 
 def _confidence(costs: Floats, chosen: int) -> float:

@@ -20,8 +20,14 @@ STANDS_OUT = 0.1
 """Lift over the next best part from which content names a matrix: trained children keep 0.3 to 0.7 over every other
 part, matrices of strangers that play the same role differ from the next best by a few hundredths."""
 
+FEW_VECTORS = 0.4
+"""What is asked on top, divided by the number of vectors: a router of one row needs a lift of a half."""
+
 FUSED_BY = 0.01
 """Lift by which a fused reading must beat the whole tensor as one part."""
+
+LEAST_OF_TYPICAL = 0.2
+"""Share of the typical lift of clear matrices below which an unclear one is none of the reference's parts."""
 
 _Key = tuple[str, int | None]
 
@@ -44,8 +50,8 @@ class Match:
 
     @property
     def clear(self) -> bool:
-        """Content alone decides it."""
-        return self.margin >= STANDS_OUT
+        """Content alone decides it; of few vectors, which chance brings near more easily, more is asked."""
+        return self.margin >= STANDS_OUT + FEW_VECTORS / self.slot.vectors
 
     @property
     def confidence(self) -> float:
@@ -69,8 +75,8 @@ def attribute(content: Content, slots: Sequence[Slot], kv_heads: int | None) -> 
         kv_heads: groups in which the reference's q, k and v may alternate in a fused tensor.
 
     Returns:
-        One match a matrix. Of matrices alike to several parts each goes where all together fit best; one that is
-        clearly a part that another is too (a repeated layer) keeps it.
+        One match a matrix, except for those that are like no part. Of matrices alike to several parts each goes where
+        all together fit best; one that is clearly a part that another is too (a repeated layer) keeps it.
     """
     if not slots or not content.parts:
         return []
@@ -90,7 +96,7 @@ def attribute(content: Content, slots: Sequence[Slot], kv_heads: int | None) -> 
             for reading in _readings(content, slot, lifts[slot], _rows(scores[slot], slot, level, span), kv_heads)
         ]
         matches.append(_best(readings))
-    return _dealt(content, matches, lifts, grouped)
+    return _without_strays(_dealt(content, matches, lifts, grouped))
 
 
 def _rows(scores: Scores, slot: Slot, level: Floats, span: Floats) -> tuple[Floats, Floats]:
@@ -172,6 +178,20 @@ def _dealt(
             segments = (replace(match.segments[0], part=chosen),)
             dealt[whole[row]] = Match(slot, _resized(segments, slot), float(table[row, column]), float(-given_up))
     return dealt
+
+
+def _without_strays(matches: Sequence[Match]) -> list[Match]:
+    """Leaves out what is hardly like its part beside the clear ones, and what is like a part only a clear one is."""
+    clear = [match for match in matches if match.clear]
+    taken = {segment.part for match in clear for segment in match.segments}
+    least = LEAST_OF_TYPICAL * float(np.median([match.lift for match in clear])) if clear else 0.0
+    return [
+        match
+        for match in matches
+        if match.clear
+        or (match.lift >= least and not taken & {segment.part for segment in match.segments})
+        or not clear
+    ]
 
 
 def _resized(segments: Segments, slot: Slot) -> Segments:

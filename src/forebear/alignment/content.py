@@ -30,6 +30,7 @@ TABLES = frozenset((Role.EMBEDDING, Role.OUTPUT))
 MOST_TOKENS = 4096
 _FEWEST_COORDINATES = 48
 _FEWEST_VECTORS = 24
+_FEWEST_SCALED = 8
 _CHUNK = 512
 _TINY = 1e-12
 
@@ -210,9 +211,11 @@ def scaled(values: Floats) -> Floats:
     """Unit vectors after columns were scaled to equal energy; what is not finite counts as zero.
 
     Args:
-        values: ``(n, coordinates)``.
+        values: ``(n, coordinates)``; of fewer than 8 vectors columns are left as they are.
     """
     finite = np.where(np.isfinite(values), values, np.float32(0.0)).astype(np.float64)
+    if len(values) < _FEWEST_SCALED:
+        return unit_rows(finite).astype(np.float32)
     energy = np.sqrt(np.mean(finite**2, axis=0, keepdims=True))
     return unit_rows(finite / np.where(energy > _TINY, energy, 1.0)).astype(np.float32)
 
@@ -293,7 +296,9 @@ def find_tables(
     return TablesFound(fits[best], places, {part: _fit(fits[key]) for part, key in chosen.items()})
 
 
-def _untie(fits: Mapping[_Pairing, ResidualMap], likeness: Mapping[_Pairing, float], chosen: dict[Part, _Pairing]) -> None:
+def _untie(
+    fits: Mapping[_Pairing, ResidualMap], likeness: Mapping[_Pairing, float], chosen: dict[Part, _Pairing]
+) -> None:
     """A second matrix like the embedding of a tied reference is an output that was parted from it.
 
     The fit does not see the final norm's gains, which such an output took up; the embedding itself is the liker one.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forebear.alignment.attribution import Match
+from forebear.alignment.upcycled import Expert, Key
 from forebear.anatomy.anatomy import Anatomy
-from forebear.anatomy.parts import Part
+from forebear.anatomy.parts import Part, Role
 from forebear.anatomy.series import Layout
 from forebear.anatomy.structure import UNNAMED
 
@@ -18,27 +19,35 @@ CONSISTENT = 0.8
 
 @dataclass(frozen=True)
 class Numbers:
-    """Layer and expert that each name counts; empty where names count nothing."""
+    """Layer that each name counts (empty where names count nothing), and parts that names claim.
+
+    Attributes:
+        layers: by tensor.
+        claims: by tensor, stacked entry (-1 where none) and what an FFN's matrix does, shared expert or not.
+    """
 
     layers: Mapping[str, int]
-    experts: Mapping[str, int]
+    claims: Mapping[tuple[str, int, str], Part]
 
     @staticmethod
     def of(claimed: Anatomy | None, layout: Layout | None) -> Numbers:
         """As a table says where one fits, else as the numbers in names say."""
-        if claimed is not None and claimed.family not in (None, UNNAMED):
-            layers, experts = {}, {}
-            for part, view in claimed.parts.items():
-                if part.layer is not None:
-                    layers[view.tensor] = part.layer
-                if part.expert is not None and view.index is None:
-                    experts[view.tensor] = part.expert
-            return Numbers(layers, experts)
         spots = layout.spots if layout is not None and layout.numbered else ()
-        return Numbers(
-            {spot.name: spot.layer for spot in spots if spot.layer is not None},
-            {spot.name: spot.expert for spot in spots if spot.expert is not None},
-        )
+        layers = {spot.name: spot.layer for spot in spots if spot.layer is not None}
+        if claimed is None:
+            return Numbers(layers, {})
+        if claimed.family not in (None, UNNAMED):
+            layers = {view.tensor: part.layer for part, view in claimed.parts.items() if part.layer is not None}
+        claims = {(view.tensor, _entry(view.index), _deed(part.role)): part for part, view in claimed.parts.items()}
+        return Numbers(layers, claims)
+
+
+def _entry(index: int | None) -> int:
+    return -1 if index is None else index
+
+
+def _deed(role: Role) -> str:
+    return role.value.removeprefix("shared_")
 
 
 @dataclass(frozen=True)
@@ -56,22 +65,25 @@ class Numbering:
     Args:
         numbers: what names count.
         matches: matrices by content.
+        experts: matrices of FFNs that are several of one of the reference, where names do not count them.
     """
 
-    def __init__(self, numbers: Numbers, matches: Sequence[Match]) -> None:
+    def __init__(self, numbers: Numbers, matches: Sequence[Match], experts: Callable[[], Mapping[Key, Expert]]) -> None:
         clear = [match for match in matches if match.clear and match.segments[0].part.layer is not None]
         votes: dict[int, Counter[int]] = defaultdict(Counter)
-        experts: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
+        numbered: dict[tuple[int, int], Counter[int]] = defaultdict(Counter)
         for match in clear:
             part, name = match.segments[0].part, match.slot.tensor
             if name in numbers.layers and part.layer is not None:
                 votes[numbers.layers[name]][part.layer] += 1
-                if name in numbers.experts and part.expert is not None:
-                    experts[numbers.layers[name], numbers.experts[name]][part.expert] += 1
+                claim = numbers.claims.get((name, _entry(match.slot.index), _deed(part.role)))
+                if claim is not None and claim.expert is not None and part.expert is not None:
+                    numbered[numbers.layers[name], claim.expert][part.expert] += 1
         self.numbers = numbers
         self.by_names = _agreement(votes.values()) >= CONSISTENT * max(len(clear), 1)
-        counted = sum(sum(each.values()) for each in experts.values())
-        self.experts_by_names = self.by_names and _agreement(experts.values()) >= CONSISTENT * max(counted, 1)
+        counted = sum(sum(each.values()) for each in numbered.values())
+        self.experts_by_names = self.by_names and _agreement(numbered.values()) >= CONSISTENT * counted
+        self.experts = {} if self.by_names else experts()
         self.source = {layer: count.most_common(1)[0][0] for layer, count in votes.items()} if self.by_names else {}
 
     def allows(self, tensor: str, part: Part) -> bool:
@@ -92,8 +104,8 @@ class Numbering:
             depth = max([*named, *(layer for layer in layers.values() if layer is not None)], default=-1) + 1
             order = tuple(self.source.get(layer) for layer in range(depth))
         else:
-            layers, order = _copies(items)
-        return {item: Part(item.part.role, layers[item], self._expert(item)) for item in items}, order
+            layers, order = self._copies(items)
+        return {item: self._own(item, layers[item]) for item in items}, order
 
     def _named(self, item: Placed) -> int | None:
         own, wanted = self.numbers.layers.get(item.tensor), item.part.layer
@@ -103,32 +115,38 @@ class Numbering:
             return own
         return next((layer for layer, source in sorted(self.source.items()) if source == wanted), own)
 
-    def _expert(self, item: Placed) -> int | None:
-        if item.part.expert is None:
-            return None
-        if item.index is not None:
-            return item.index
-        return self.numbers.experts.get(item.tensor, item.part.expert) if self.experts_by_names else item.part.expert
+    def _own(self, item: Placed, layer: int | None) -> Part:
+        """Role and expert: what an FFN's matrix does, content says; of which expert, names where they count them."""
+        part, entry = item.part, _entry(item.index)
+        claim = self.numbers.claims.get((item.tensor, entry, _deed(part.role)))
+        expert = self.experts.get((item.tensor, entry))
+        if expert is not None:
+            return Part(expert.role, layer, expert.number)
+        if claim is None or not self.by_names:
+            return Part(part.role, layer, part.expert if item.index is None or part.expert is None else item.index)
+        if part.expert is None or self.experts_by_names:
+            return Part(claim.role, layer, claim.expert)
+        return Part(claim.role, layer, part.expert)
+
+    def _copies(self, items: Sequence[Placed]) -> tuple[dict[Placed, int | None], tuple[int | None, ...]]:
+        """Layers in the reference's order; one that occurs several times is counted as often, tensors by name."""
+        held: dict[tuple[Part, int | None, Expert | None], list[Placed]] = defaultdict(list)
+        for item in sorted(items, key=lambda item: item.tensor):
+            expert = self.experts.get((item.tensor, _entry(item.index)))
+            held[item.part, item.index, expert].append(item)
+        copies: Counter[int] = Counter()
+        for (part, _, _), same in held.items():
+            if part.layer is not None:
+                copies[part.layer] = max(copies[part.layer], len(same))
+        order = [layer for layer in sorted(copies) for _ in range(copies[layer])]
+        first = {layer: order.index(layer) for layer in copies}
+        layers = {
+            item: None if part.layer is None else first[part.layer] + number
+            for (part, _, _), same in held.items()
+            for number, item in enumerate(same)
+        }
+        return layers, tuple(order)
 
 
 def _agreement(votes: Iterable[Counter[int]]) -> int:
     return sum(count.most_common(1)[0][1] for count in votes)
-
-
-def _copies(items: Sequence[Placed]) -> tuple[dict[Placed, int | None], tuple[int | None, ...]]:
-    """Layers in the reference's order; one that occurs several times is counted as often, tensors by name."""
-    held: dict[tuple[Part, int | None], list[Placed]] = defaultdict(list)
-    for item in sorted(items, key=lambda item: item.tensor):
-        held[item.part, item.index].append(item)
-    copies: Counter[int] = Counter()
-    for (part, _), same in held.items():
-        if part.layer is not None:
-            copies[part.layer] = max(copies[part.layer], len(same))
-    order = [layer for layer in sorted(copies) for _ in range(copies[layer])]
-    first = {layer: order.index(layer) for layer in copies}
-    layers = {
-        item: None if part.layer is None else first[part.layer] + number
-        for (part, _), same in held.items()
-        for number, item in enumerate(same)
-    }
-    return layers, tuple(order)

@@ -19,6 +19,7 @@ from forebear.alignment.numbering import Numbering, Numbers, Placed
 from forebear.alignment.overlay import Side
 from forebear.alignment.renamed_anatomy import Held, build, view_of
 from forebear.alignment.segments import Segment
+from forebear.alignment.upcycled import experts_of
 from forebear.anatomy.anatomy import Anatomy
 from forebear.anatomy.hints import hinted
 from forebear.anatomy.parts import Part, Role
@@ -133,13 +134,19 @@ def resolve(
     if tables is not None:
         content = Content(store, reference, tables.residual, budget)
         skip = {name for name, _ in tables.places.values()} | set(named.buffers if named else ())
-        matches = attribute(content, slots_of(store, hidden, skip), reference[1].geometry.kv_heads)
-        if sum(match.clear for match in matches) >= LEAST_CLEAR * max(len(matches), 1) > 0:
+        slots = slots_of(store, hidden, skip)
+        matches = attribute(content, slots, reference[1].geometry.kv_heads)
+        if _decided(matches, len({(slot.tensor, slot.index) for slot in slots})):
             numbers = Numbers.of(named, lay_out(shapes, hidden))
             return _Resolution(store, named, reference, _Evidence(content, tables, matches), numbers).result()
     if named is None:
         raise AnatomyError("neither names, shapes nor content say what the tensors are", where="model")
     return _by_names(named, reference[1])
+
+
+def _decided(matches: Sequence[Match], matrices: int) -> bool:
+    """Whether content names enough of the matrices to be trusted with any."""
+    return sum(match.clear for match in matches) >= LEAST_CLEAR * max(matrices, 1)
 
 
 @dataclass(frozen=True)
@@ -162,7 +169,7 @@ class _Resolution:
         self.reference = reference
         self.content = evidence.content
         self.tables = evidence.tables
-        self.numbering = Numbering(numbers, evidence.matches)
+        self.numbering = Numbering(numbers, evidence.matches, lambda: experts_of(evidence.content, evidence.matches))
         self.claims = _claims(named)
         self.table = named is not None and named.family not in (None, UNNAMED)
         self.matches = [match for match in evidence.matches if self._accepted(match)]

@@ -12,20 +12,20 @@ _MATRICES: tuple[tuple[str, Role], ...] = (
     (r"shared.*(up_proj|w3)", Role.SHARED_UP),
     (r"shared.*(down_proj|w2)", Role.SHARED_DOWN),
     (r"router|block_sparse_moe.gate|mlp.gate(.weight)?$", Role.ROUTER),
-    (r"gate|(^|[^a-z])w1([^0-9]|$)", Role.GATE),
-    (r"(^|[^a-z])(up|fc1|c_fc|w3|fc_in|lin1|wi|h_to_4h|intermediate)([^0-9a-z]|_|$)", Role.UP),
-    (r"down|4h_to_h|(^|[^a-z])(fc2|w2|fc_out|lin2|wo_ffn)([^0-9]|$)", Role.DOWN),
-    (r"(^|[^a-z])(q|wq|query|queries)([^a-z]|$)|q_?proj", Role.Q),
-    (r"(^|[^a-z])(k|wk|key|keys)([^a-z]|$)|k_?proj", Role.K),
-    (r"(^|[^a-z])(v|wv|value|values)([^a-z]|$)|v_?proj", Role.V),
-    (r"(^|[^a-z])(o|wo|out|output|dense)([^a-z]|$)|o_?proj|out_?proj|attn.*c_proj", Role.O),
+    (r"gate|(^|[^a-z0-9])w1([^0-9]|$)", Role.GATE),
+    (r"(^|[^a-z0-9])(up|fc1|c_fc|w3|fc_in|lin1|wi|h_to_4h|intermediate)([^0-9a-z]|_|$)", Role.UP),
+    (r"down|4h_to_h|(^|[^a-z0-9])(fc2|w2|fc_out|lin2|wo_ffn)([^0-9]|$)", Role.DOWN),
+    (r"(^|[^a-z0-9])(q|wq|query|queries)([^a-z0-9]|$)|q_?proj", Role.Q),
+    (r"(^|[^a-z0-9])(k|wk|key|keys)([^a-z0-9]|$)|k_?proj", Role.K),
+    (r"(^|[^a-z0-9])(v|wv|value|values)([^a-z0-9]|$)|v_?proj", Role.V),
+    (r"(^|[^a-z0-9])(o|wo|out|output|dense)([^a-z0-9]|$)|o_?proj|out_?proj|attn.*c_proj", Role.O),
     (r"lm_?head|embed_?out|unembed|output|decoder", Role.OUTPUT),
     (r"pos", Role.POSITION_EMBEDDING),
     (r"type|segment", Role.TYPE_EMBEDDING),
     (r"emb|wte|tok", Role.EMBEDDING),
 )
-_NORM = re.compile(r"norm|(^|[^a-z])ln|gamma|beta")
-_SHIFT = re.compile(r"bias|beta|shift|(^|[^a-z])b$")
+_NORM = re.compile(r"norm|(^|[^a-z0-9])ln|gamma|beta")
+_SHIFT = re.compile(r"bias|beta|shift|(^|[^a-z0-9])b$")
 _NORMS: tuple[tuple[str, Role], ...] = (
     (r"q_?norm|q_ln", Role.Q_NORM),
     (r"k_?norm|k_ln", Role.K_NORM),
