@@ -71,7 +71,7 @@ def judged(case: Case) -> dict[str, Any]:
         if case.noise:
             model = stack.enter_context(changed(model, _noise(case.noise)))
         mine, reference, base = (_prepared(folder) for folder in (model, case.reference, case.base))
-        others = [laid_beside(mine, other, _SETTINGS) for other in (reference, base)]
+        others = [laid_beside(mine, other, _SETTINGS).pairs for other in (reference, base)]
         beyond = measure_beyond(mixtures_of(others), np.random.default_rng(0))
         claim = judge_beyond(beyond, [case.base.name], mine.anatomy.geometry.layers)
     return {"verdict": claim.verdict, "direction": claim.direction, "score": claim.score, "because": claim.because}

@@ -9,11 +9,10 @@ import numpy as np
 
 from forebear.errors import UsageError
 from forebear.evidence.weights.beyond import MOSTLY, Beyond, measure_beyond
-from forebear.evidence.weights.identity import StoredPair
 from forebear.evidence.weights.merge import estimate_merge
 from forebear.evidence.weights.mixtures import mixtures_of
 from forebear.verdict.beyond import judge_beyond
-from forebear.verdict.candidates import laid_beside
+from forebear.verdict.candidates import Laid, laid_beside
 from forebear.verdict.further import BeyondBase, MergeClaim
 from forebear.verdict.merging import beyond_by_merge, merge_claim
 from forebear.verdict.sides import Prepared, Progress, Settings, Source, opened, prepare
@@ -81,7 +80,7 @@ def declared_claims(
     parents = [laid_beside(mine, side, settings) for side in candidates]
     below = [laid_beside(mine, side, settings) for side in further.bases]
     rng = np.random.default_rng(settings.seed)
-    beyond = measure_beyond(mixtures_of([parents[0], *below]), rng) if below else None
+    beyond = measure_beyond(mixtures_of([one.pairs for one in (parents[0], *below)]), rng) if below else None
     merge = _merge(parents, _names(candidates), _common(beyond, below), rng) if further.also else None
     claim = judge_beyond(beyond, _names(further.bases), mine.anatomy.geometry.layers) if below else None
     return Declared(
@@ -109,13 +108,12 @@ def _refuse_repeats(names: Sequence[str], option: str) -> None:
         raise UsageError("named more than once", where=repeated, field=option, remedy="Name each model once")
 
 
-def _merge(
-    parents: Sequence[list[StoredPair]], names: Sequence[str], base: list[StoredPair] | None, rng: np.random.Generator
-) -> MergeClaim:
-    return merge_claim(estimate_merge(mixtures_of(parents, base), rng), names)
+def _merge(parents: Sequence[Laid], names: Sequence[str], base: Laid | None, rng: np.random.Generator) -> MergeClaim:
+    mixtures = mixtures_of([one.pairs for one in parents], None if base is None else base.pairs)
+    return merge_claim(estimate_merge(mixtures, rng), names, [one.layer_map for one in parents])
 
 
-def _common(beyond: Beyond | None, below: Sequence[list[StoredPair]]) -> list[StoredPair] | None:
+def _common(beyond: Beyond | None, below: Sequence[Laid]) -> Laid | None:
     """The base that explains most parts, if it explains the model."""
     if beyond is None or beyond.related[0] < MOSTLY:
         return None

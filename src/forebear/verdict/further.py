@@ -56,6 +56,13 @@ class BeyondBase(msgspec.Struct, frozen=True):
     limits: list[str] = []
 
 
+class LayerOrigin(msgspec.Struct, frozen=True):
+    """Where a layer was taken from: whose, and which of its layers (zero-based)."""
+
+    source: str
+    layer: int | None
+
+
 class MergeClaim(msgspec.Struct, frozen=True):
     """Whether and how the model was merged from the candidates.
 
@@ -67,7 +74,7 @@ class MergeClaim(msgspec.Struct, frozen=True):
         intervals: 95% intervals of the weights, by source.
         densities: TIES and DARE: share of each candidate's change that was kept, with its 95% interval, by source.
         places: SLERP: for each layer the place between first and second used source (0-1) with its 95% interval.
-        origins: frankenmerge: source of each layer.
+        origins: frankenmerge: origin of each layer.
         residual: share of the model's energy that the mixture leaves, and what rounding alone leaves.
         missing_parent: whether a structure is left that no candidate holds.
         alternatives: other histories that leave the same mark.
@@ -81,7 +88,7 @@ class MergeClaim(msgspec.Struct, frozen=True):
     intervals: dict[str, tuple[float, float]] = {}
     densities: dict[str, tuple[float, float, float]] = {}
     places: dict[int, tuple[float, float, float]] = {}
-    origins: dict[int, str] = {}
+    origins: dict[int, LayerOrigin] = {}
     residual: dict[str, float] = {}
     missing_parent: bool = False
     alternatives: list[str] = []

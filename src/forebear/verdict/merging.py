@@ -9,7 +9,7 @@ import msgspec
 
 from forebear.evidence.weights.merge import Merge, NotMerged
 from forebear.verdict.comparison import WeightsClaim
-from forebear.verdict.further import BeyondBase, MergeClaim
+from forebear.verdict.further import BeyondBase, LayerOrigin, MergeClaim
 
 _EXPLAINED = ("trained", "noise", "low-rank")
 """Steps that a difference from one parent alone was read as, and that the others explain."""
@@ -29,12 +29,15 @@ _LEFT = {
 }
 
 
-def merge_claim(found: Merge | NotMerged, sources: Sequence[str]) -> MergeClaim:
+def merge_claim(
+    found: Merge | NotMerged, sources: Sequence[str], layer_maps: Sequence[Sequence[int | None]]
+) -> MergeClaim:
     """Put an estimate into words.
 
     Args:
         found: the estimate.
         sources: names of the candidates, in its order.
+        layer_maps: for each candidate, for each layer of the model, the candidate's layer laid beside it.
     """
     if isinstance(found, NotMerged):
         return MergeClaim(merged=False, because=found.reason)
@@ -47,7 +50,9 @@ def merge_claim(found: Merge | NotMerged, sources: Sequence[str]) -> MergeClaim:
         intervals=dict(zip(sources, found.intervals, strict=True)),
         densities={source: density for source, density in densities if density is not None},
         places=found.places,
-        origins={layer: sources[index] for layer, index in found.origins.items()},
+        origins={
+            layer: LayerOrigin(sources[index], layer_maps[index][layer]) for layer, index in found.origins.items()
+        },
         residual={"share": found.residual, "rounding": found.rounding},
         missing_parent=found.missing_parent,
         alternatives=list(found.alternatives),
@@ -121,7 +126,7 @@ def merged_step(claim: MergeClaim) -> dict[str, Any]:
     if claim.places:
         step["places"] = {str(layer): place[0] for layer, place in claim.places.items()}
     if claim.origins:
-        step["origins"] = {str(layer): source for layer, source in claim.origins.items()}
+        step["origins"] = {str(layer): [one.source, one.layer] for layer, one in claim.origins.items()}
     if claim.alternatives:
         step["alternatives"] = claim.alternatives
     return step

@@ -139,14 +139,15 @@ def estimate_merge(mixtures: Iterable[Mixture], rng: np.random.Generator) -> Mer
     Returns:
         The simplest method that explains the model, or why none does.
     """
-    measured = _measured(mixtures)
+    kept = [one for one in mixtures if _usable(one)]
+    if not kept or len(kept[0].parents) < 2:
+        return NotMerged("fewer than two candidate parents hold matrices of the model")
+    origins = layer_origins(kept)
+    if origins is not None:
+        return _franken(origins, kept)
+    measured = _measured(kept)
     if measured is None:
         return NotMerged("no matrix is held by the model and by every candidate")
-    if measured.count < 2:
-        return NotMerged("fewer than two candidate parents")
-    origins = layer_origins([m.part for m in measured.mixtures], measured.products, measured.count)
-    if origins is not None:
-        return _franken(origins, measured)
     start = fit(measured.products, rng)
     sparse = _sparse(measured, start, rng)
     if sparse is not None:
@@ -154,8 +155,8 @@ def estimate_merge(mixtures: Iterable[Mixture], rng: np.random.Generator) -> Mer
     return _dense(measured, start, rng)
 
 
-def _measured(mixtures: Iterable[Mixture]) -> Measured | None:
-    kept = [one for one in mixtures if _usable(one)]
+def _measured(mixtures: Sequence[Mixture]) -> Measured | None:
+    kept = [one for one in mixtures if all(parent is not None for parent in one.parents)]
     if not kept:
         return None
     # A base that some parts lack would make their weights mean something else.
@@ -165,9 +166,11 @@ def _measured(mixtures: Iterable[Mixture]) -> Measured | None:
 
 
 def _usable(mixture: Mixture) -> bool:
-    arrays = [mixture.model, *mixture.parents, *([mixture.base] if mixture.base is not None else [])]
-    return mixture.model.ndim == 2 and all(
-        array is not None and array.shape == mixture.model.shape and bool(np.isfinite(array).all()) and array.any()
+    """Whether a part is a matrix of finite values that some candidate holds, and none of those is empty."""
+    arrays = [mixture.model, *(array for array in (*mixture.parents, mixture.base) if array is not None)]
+    held = any(parent is not None for parent in mixture.parents)
+    return held and all(
+        array.ndim == 2 and array.shape == mixture.model.shape and bool(np.isfinite(array).all()) and array.any()
         for array in arrays
     )
 
@@ -177,17 +180,17 @@ def _candidates(mixture: Mixture, with_base: bool) -> list[Floats]:
     return [*found, mixture.base] if with_base and mixture.base is not None else found
 
 
-def _franken(origins: dict[int, int], measured: Measured) -> Merge:
-    layers = list(origins.values())
-    weights = tuple(layers.count(index) / len(layers) for index in range(measured.count))
-    return Merge(
-        "frankenmerge",
-        weights,
-        tuple((weight, weight) for weight in weights),
-        residual=measured.to_nearest(),
-        rounding=measured.rounding(),
-        origins=origins,
-    )
+def _franken(origins: dict[int, int], mixtures: Sequence[Mixture]) -> Merge:
+    count = len(mixtures[0].parents)
+    weights = tuple(list(origins.values()).count(index) / len(origins) for index in range(count))
+    left = rounding = whole = 0.0
+    for mixture in mixtures:
+        values = mixture.model.astype(np.float64)
+        left += min(float(np.square(values - parent).sum()) for parent in mixture.parents if parent is not None)
+        rounding += rounding_energy(values, mixture.storage)
+        whole += float(np.square(values).sum())
+    intervals = tuple((weight, weight) for weight in weights)
+    return Merge("frankenmerge", weights, intervals, left / whole, rounding / whole, origins=origins)
 
 
 def _sparse(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | None:

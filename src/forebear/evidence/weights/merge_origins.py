@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from forebear.anatomy.parts import Part
-from forebear.statistics.mixture import Products
+from forebear.evidence.weights.mixtures import Mixture
+from forebear.statistics.arrays import Floats
 
 NEAREST = 0.02
 """Largest ratio of the square distances to the nearest and to the next parent for a part to be taken from one."""
@@ -19,13 +19,11 @@ UNANIMOUS = 0.95
 """Share of parts that must be taken from one parent, and in it with the rest of their layer."""
 
 
-def layer_origins(parts: Sequence[Part], products: Sequence[Products], count: int) -> dict[int, int] | None:
+def layer_origins(mixtures: Sequence[Mixture]) -> dict[int, int] | None:
     """Origin of each layer.
 
     Args:
-        parts: which parts.
-        products: of each, the candidates first.
-        count: number of candidates.
+        mixtures: matrices of the model, each held by one candidate at least.
 
     Returns:
         For each layer its candidate, where nearly every part comes from one candidate, all of a layer from the same,
@@ -33,19 +31,24 @@ def layer_origins(parts: Sequence[Part], products: Sequence[Products], count: in
     """
     votes: dict[int, list[int]] = {}
     decided = told = 0
-    for part, one in zip(parts, products, strict=True):
-        distances = np.maximum(one.energy - 2.0 * one.with_model[:count] + np.diag(one.among)[:count], 0.0)
-        nearest, following = np.sort(distances)[:2]
-        if following <= SAME * one.energy:
+    for mixture in mixtures:
+        energy = float(np.square(mixture.model.astype(np.float64)).sum())
+        distances = [energy if parent is None else _distance(mixture.model, parent) for parent in mixture.parents]
+        nearest, following = np.sort([*distances, energy])[:2]
+        if following <= SAME * energy:
             continue  # the candidates hardly differ here
         told += 1
         if nearest <= NEAREST * following:
             decided += 1
-            if part.layer is not None:
-                votes.setdefault(part.layer, []).append(int(np.argmin(distances)))
+            if mixture.part.layer is not None:
+                votes.setdefault(mixture.part.layer, []).append(int(np.argmin(distances)))
     origins = {layer: max(set(found), key=found.count) for layer, found in sorted(votes.items())}
     agreeing = sum(found.count(origins[layer]) for layer, found in votes.items())
     unanimous = agreeing >= UNANIMOUS * sum(map(len, votes.values()))
     if decided < UNANIMOUS * told or not unanimous or len(set(origins.values())) < 2:
         return None
     return origins
+
+
+def _distance(values: Floats, other: Floats) -> float:
+    return float(np.square(values.astype(np.float64) - other).sum())

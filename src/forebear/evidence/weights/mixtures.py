@@ -39,18 +39,17 @@ def mixtures_of(parents: Sequence[Iterable[StoredPair]], base: Iterable[StoredPa
         base: the model's parts against the base's; None where none is given.
 
     Returns:
-        One mixture for each part that the first candidate holds. A candidate whose comparison shows another stretch
-        or order of the model's rows there counts as lacking the part.
+        One mixture for each part that a candidate holds. A candidate whose comparison shows another stretch or order
+        of the model's rows than the first one's counts as lacking the part.
     """
-    others = [{pair.part: pair for pair in pairs} for pairs in parents[1:]]
-    bases = {pair.part: pair for pair in base or ()}
-    for pair in parents[0] if parents else ():
-        found = [_like(pair, other.get(pair.part)) for other in others]
-        yield Mixture(
-            pair.part, pair.model, (pair.reference, *found), _like(pair, bases.get(pair.part)), storage=pair.types[0]
-        )
+    held = [{pair.part: pair for pair in pairs} for pairs in parents]
+    below = {pair.part: pair for pair in base or ()}
+    for part in dict.fromkeys(part for pairs in held for part in pairs):
+        like = next(pairs[part] for pairs in held if part in pairs)
+        found = tuple(_beside(like, pairs.get(part)) for pairs in held)
+        yield Mixture(part, like.model, found, _beside(like, below.get(part)), storage=like.types[0])
 
 
-def _like(pair: StoredPair, other: StoredPair | None) -> Floats | None:
-    """The other reference's values, if both were laid beside the same values of the model."""
-    return other.reference if other is not None and np.array_equal(pair.model, other.model) else None
+def _beside(like: StoredPair, pair: StoredPair | None) -> Floats | None:
+    """The reference's values, if they were laid beside the same values of the model."""
+    return pair.reference if pair is not None and np.array_equal(like.model, pair.model) else None
