@@ -190,11 +190,14 @@ def _products(pair: Pair, mine: Ffn, yours: Ffn) -> ProductRows:
     hidden = pair.alignment.model.anatomy.geometry.hidden
     labels, columns = split_coordinates(pair.alignment, hidden, mine.read, mine.written)
     labels, columns = labels[:_MOST_COORDINATES], columns[:_MOST_COORDINATES]
-    return ProductRows(_split(mine, labels, columns), _split(yours, labels, columns))
+    most = min(_MOST_ROWS, mine.up.shape[0], yours.up.shape[0])
+    return ProductRows(_split(mine, labels, columns, most), _split(yours, labels, columns, most))
 
 
-def _split(ffn: Ffn, labels: np.ndarray, columns: np.ndarray) -> tuple[Floats, Floats, Floats | None, Floats | None]:
-    reading, writing = ffn.up[:_MOST_ROWS], ffn.down[:_MOST_ROWS]
+def _split(
+    ffn: Ffn, labels: np.ndarray, columns: np.ndarray, most: int
+) -> tuple[Floats, Floats, Floats | None, Floats | None]:
+    reading, writing = ffn.up[:most], ffn.down[:most]
     scaled = [
         (side / np.where((norm := np.linalg.norm(side, axis=1, keepdims=True)) > 0, norm, 1.0))
         for side in (reading, writing)
