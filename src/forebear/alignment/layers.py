@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forebear.alignment.residual import ResidualMap
-from forebear.alignment.sampled import Ffn, Sampled
+from forebear.alignment.sampled import Missing, Place, Sampled
+from forebear.anatomy.parts import Part, Role
 from forebear.statistics.arrays import Floats, unit_rows
 
 How = Literal["same order", "proportional", "matched gates"]
@@ -124,11 +125,19 @@ def _score(first: Floats | None, second: Floats | None) -> float:
 
 
 def _rows(side: Sampled, layer: int) -> Floats | None:
-    """Unit gate rows of all FFNs of a layer, evenly thinned."""
-    found = [side.ffn(place) for place in side.places() if place.layer == layer]
-    rows = [ffn.up if ffn.gate is None else ffn.gate for ffn in found if isinstance(ffn, Ffn)]
+    """Unit gate rows of all FFNs of a layer; of too many the longest, whatever their order."""
+    rows = [found for place in side.places() if place.layer == layer and (found := _gates(side, place)) is not None]
     if not rows:
         return None
     together = np.concatenate(rows)
-    step = -(-together.shape[0] // _MOST_ROWS)
-    return unit_rows(together[::step])
+    longest = np.argsort(-np.linalg.norm(together, axis=1), kind="stable")[:_MOST_ROWS]
+    return unit_rows(together[longest])
+
+
+def _gates(side: Sampled, place: Place) -> Floats | None:
+    """Gate rows, also of an FFN that is silenced by a way down of zeros; rows of the way up where there is no gate."""
+    roles = (Role.SHARED_GATE, Role.SHARED_UP) if place.shared else (Role.GATE, Role.UP)
+    parts = [Part(role, place.layer, place.expert) for role in roles]
+    part = next((part for part in parts if part in side.anatomy.parts), None)
+    found = None if part is None else side.matrix(part)
+    return None if isinstance(found, Missing) else found
