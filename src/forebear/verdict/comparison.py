@@ -118,6 +118,8 @@ class WeightsClaim(msgspec.Struct, frozen=True):
         inherited: fractions of the model.
         layer_map: for each layer of the model the layer of the reference it was compared with, or None.
         recipe: steps that turn the reference into the model, ``{"step": ..., amounts}``.
+        reconstruction: how much of the distance the recipe accounts for: ``distance``, ``by_step``, ``remaining`` (0 to
+            1) and ``remaining_sigma``; None where nothing was inherited.
         retention: ``"reference in model"`` and ``"model in reference"``.
         power: what would have been detected; None when nothing was testable.
         limits: sentences a judge can read.
@@ -134,6 +136,7 @@ class WeightsClaim(msgspec.Struct, frozen=True):
     inherited: Inherited = Inherited()
     layer_map: list[int | None] = []
     recipe: list[dict[str, Any]] = []
+    reconstruction: dict[str, Any] | None = None
     retention: dict[str, Retention] = {}
     power: Power | None = None
     limits: list[str] = []

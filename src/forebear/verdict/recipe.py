@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from forebear.alignment.align import Alignment
 from forebear.alignment.neurons import MATCHED, NeuronMap
 from forebear.alignment.sampled import Place
-from forebear.anatomy.parts import Part
 from forebear.evidence.weights.identity import Identity
 from forebear.evidence.weights.residual import Residual
-
-Step = dict[str, Any]
+from forebear.verdict.steps import Step, changed_steps
 
 
 def recipe_of(
@@ -28,6 +25,9 @@ def recipe_of(
 ) -> list[Step]:
     """Recipe of a model that was found to descend from, or share weights with, the reference.
 
+    What changes no function comes first, wherever it was done; steps on values follow in the order in which they
+    would be applied to the reference, storage last.
+
     Args:
         alignment: the two models.
         identity: equal and unequal parts.
@@ -37,8 +37,7 @@ def recipe_of(
         free: what alignment already put back, in order; None where only neurons were paired.
     """
     laid_out = [_renamed(alignment), *_neuron_steps(neurons)] if free is None else free
-    steps = [*laid_out, _resharded(files), _cast(identity)]
-    steps += [_copied(identity), *_changed(identity, residual)]
+    steps = [*laid_out, _resharded(files), _copied(identity), *changed_steps(residual), _cast(identity)]
     return [step for step in steps if step is not None]
 
 
@@ -89,26 +88,3 @@ def _neuron_steps(neurons: dict[Place, NeuronMap]) -> list[Step | None]:
 
 def _copied(identity: Identity) -> Step | None:
     return {"step": "copied", "tensors": len(identity.equal)} if identity.everything else None
-
-
-def _changed(identity: Identity, residual: Residual) -> list[Step | None]:
-    if identity.everything:
-        return []
-    steps: list[Step | None] = [_frozen(identity)]
-    if not residual.tensors:
-        return steps
-    noise = residual.noise
-    steps.append({"step": "noise", **noise} if noise else {"step": "trained", **residual.trained()})
-    return steps
-
-
-def _frozen(identity: Identity) -> Step | None:
-    if not identity.equal:
-        return None
-    whole = len(identity.equal) + len(identity.unequal)
-    return {"step": "frozen", "share": len(identity.equal) / whole, "parts": _listed(identity.equal)}
-
-
-def _listed(parts: tuple[Part, ...], most: int = 12) -> list[str]:
-    names = [str(part) for part in parts]
-    return names if len(names) <= most else [*names[:most], f"and {len(names) - most} more"]

@@ -5,6 +5,7 @@ Where another step would leave much the same mark, the step carries it under ``a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -46,10 +47,10 @@ def changed_steps(residual: Residual) -> list[Step]:
         _replaced(changes, among),
         _rescaled(residual, among),
         _trained(changes, among),
-        *_low_rank(changes, among),
+        _low_rank(changes, among),
         _noise(changes, among),
-        *_pruned(residual, among),
-        *_quantised(residual, among),
+        _pruned(residual, among),
+        _quantised(residual, changes, among),
         _cast(residual, among),
     ]
     return [step for step in steps if step is not None]
@@ -119,10 +120,10 @@ def _steepness(one: TensorResidual) -> float:
     return float(energies[: max(1, len(energies) // 4)].sum() / energies.sum())
 
 
-def _low_rank(changes: Changes, among: Sequence[Part]) -> list[Step]:
+def _low_rank(changes: Changes, among: Sequence[Part]) -> Step | None:
     marked = [(one, one.marks.low_rank) for one in changes.low_rank if one.marks.low_rank is not None]
     if not marked:
-        return []
+        return None
     ranks = [mark.rank for _, mark in marked]
     step: Step = {"step": "low-rank", "rank": int(np.median(ranks))}
     if min(ranks) != max(ranks):
@@ -134,7 +135,7 @@ def _low_rank(changes: Changes, among: Sequence[Part]) -> list[Step]:
     if share > LOW_ENOUGH:
         why = f"the rank is {share:.0%} of the full one; short training can hide its last directions in the rounding"
         step["alternatives"] = [{"step": "trained", "why": why}]
-    return [step]
+    return step
 
 
 def _noise(changes: Changes, among: Sequence[Part]) -> Step | None:
@@ -151,53 +152,58 @@ def _noise(changes: Changes, among: Sequence[Part]) -> Step | None:
     if noise.faint or sigma < NEAR_ROUNDING * rounding:
         alternatives.append({"step": "cast", "why": "the difference is about as small as the rounding of its storage"})
     if changes.on_top:
+        step["at_most"] = True
         why = "the amount is read off the bulk of the spectra; training that fills all directions alike looks the same"
         alternatives.append({"step": "trained", "why": why})
     return step | ({"alternatives": alternatives} if alternatives else {})
 
 
-def _pruned(residual: Residual, among: Sequence[Part]) -> list[Step]:
-    groups: dict[tuple[str, str | None], list[TensorResidual]] = {}
-    for one in residual.everything:
-        mark = one.marks.pruned
-        if mark is not None:
-            groups.setdefault((mark.pattern, mark.by), []).append(one)
-    steps = []
-    for (pattern, by), members in sorted(groups.items(), key=lambda each: -len(each[1])):
-        marks = [one.marks.pruned for one in members if one.marks.pruned is not None]
-        step: Step = {"step": "pruned", "share": float(np.median([mark.share for mark in marks])), "pattern": pattern}
-        if by is not None:
-            step["by"] = by
-        lengths = {mark.group for mark in marks}
-        if lengths != {None} and len(lengths) == 1:
-            step["group"] = marks[0].group
-        step["remaining"] = "equal" if all(one.settled for one in members) else "changed"
-        steps.append(step | {"parts": named([one.part for one in members], among)})
-    return steps
+def _pruned(residual: Residual, among: Sequence[Part]) -> Step | None:
+    """Zeros, in the pattern of most tensors."""
+    marked = [(one, one.marks.pruned) for one in residual.everything if one.marks.pruned is not None]
+    if not marked:
+        return None
+    pattern, by, group = _commonest([(mark.pattern, mark.by, mark.group) for _, mark in marked])
+    step: Step = {
+        "step": "pruned",
+        "share": float(np.median([mark.share for _, mark in marked])),
+        "pattern": pattern,
+        "by": by,
+        "group": group,
+        "remaining": "equal" if all(one.settled for one, _ in marked) else "changed",
+        "parts": named([one.part for one, _ in marked], among),
+    }
+    return {key: value for key, value in step.items() if value is not None}
 
 
-def _quantised(residual: Residual, among: Sequence[Part]) -> list[Step]:
-    groups: dict[tuple[int, str, str | None], list[TensorResidual]] = {}
-    for one in residual.everything:
-        mark = one.marks.quantised
-        if mark is not None:
-            block = str(mark.block) if isinstance(mark.block, int) or mark.block == "tensor" else "row"
-            groups.setdefault((mark.bits, block, mark.codebook), []).append(one)
-    steps = []
-    for (bits, block, codebook), members in sorted(groups.items(), key=lambda each: -len(each[1])):
-        marks = [one.marks.quantised for one in members if one.marks.quantised is not None]
-        step: Step = {"step": "quantised", "bits": bits, "block": int(block) if block.isdigit() else block}
-        if codebook is not None:
-            step["codebook"] = codebook
-        else:
-            step["symmetric"] = sum(mark.symmetric for mark in marks) * 2 > len(marks)
-        exact = step["exact"] = float(np.median([mark.exact for mark in marks]))
-        step["parts"] = named([one.part for one in members], among)
-        if bits >= FINE_BITS and exact < STEEP:
-            why = f"{1.0 - exact:.0%} of the values are not those the reference rounds to, by no more than a few steps"
-            step["alternatives"] = [{"step": "noise", "why": why}]
-        steps.append(step)
-    return steps
+def _quantised(residual: Residual, changes: Changes, among: Sequence[Part]) -> Step | None:
+    """A lattice, of the kind that most tensors lie on."""
+    marked = [(one, one.marks.quantised) for one in residual.everything if one.marks.quantised is not None]
+    if not marked:
+        return None
+    kinds = [(mark.bits, _block(mark.block), mark.codebook, mark.symmetric) for _, mark in marked]
+    bits, block, codebook, symmetric = _commonest(kinds)
+    exact = float(np.median([mark.exact for _, mark in marked]))
+    step: Step = {"step": "quantised", "bits": bits, "block": block, "codebook": codebook}
+    step |= {"symmetric": symmetric if codebook is None else None, "exact": exact}
+    other = sorted({kind[0] for kind in kinds} - {bits})
+    step["other_bits"] = other or None
+    step["parts"] = named([one.part for one, _ in marked], among)
+    if changes.blurred:
+        step["no_lattice_found_in"] = named([one.part for one in changes.blurred], among)
+    if bits >= FINE_BITS and exact < STEEP:
+        why = f"{1.0 - exact:.0%} of the values are not those the reference rounds to"
+        step["alternatives"] = [{"step": "noise", "why": why}]
+    return {key: value for key, value in step.items() if value is not None}
+
+
+def _block(block: int | str) -> int | str:
+    """Rows and columns are one kind: which is which depends on how a part is stored."""
+    return "row" if block == "column" else block
+
+
+def _commonest(kinds: Sequence[Any]) -> Any:
+    return Counter(kinds).most_common(1)[0][0]
 
 
 def _cast(residual: Residual, among: Sequence[Part]) -> Step | None:

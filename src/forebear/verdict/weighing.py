@@ -18,8 +18,9 @@ from forebear.evidence.finding import Finding, listed
 from forebear.evidence.weights.consistency import speaks_of_descent
 from forebear.evidence.weights.identity import Identity, compare_values
 from forebear.evidence.weights.inheritance import Inheritance, measure_inheritance
+from forebear.evidence.weights.kinship import KIN, speaks_of_kinship
 from forebear.evidence.weights.labels import LABELS_KEPT
-from forebear.evidence.weights.residual import measure_residual
+from forebear.evidence.weights.residual import measure_residual, reconstruct
 from forebear.verdict.comparison import Inherited, Power, Retention, WeightsClaim
 from forebear.verdict.decide import CALIBRATED, EXACT, FIRES_AT, corrected, decide_related, level_of_one_test
 from forebear.verdict.free import free_steps
@@ -130,6 +131,7 @@ class Weighing:
             direction_reason=decision.direction_reason,
             inherited=self._inherited(trial, likened, inheritance),
             recipe=recipe_of(likened.aligned, identity, residual, likened.neurons, files=files, free=free),
+            reconstruction=reconstruct(residual).document(),
             retention=_retention(inheritance),
             **common,
         )
@@ -157,7 +159,7 @@ class Weighing:
         refused = self._refused(aligned, common["findings"])
         if refused is not None:
             return WeightsClaim("undetermined", refused, **(common | {"log10_p": None}))
-        doubt = _copied_matrix(aligned, identity) or self._doubt(power)
+        doubt = _copied_matrix(aligned, identity) or self._doubt(power) or self._doubt_of_sample(trial)
         for tested in (trial.fixed, trial.fitted):
             for side in () if tested is None else (tested.aligned.model, tested.aligned.reference):
                 side.release()
@@ -189,13 +191,30 @@ class Weighing:
             return None
         return _too_weak(power) + self._what_would_help()
 
+    def _doubt_of_sample(self, trial: Trial) -> str | None:
+        """What says that the models may be laid out otherwise than they were tested; None if nothing does."""
+        kin = next((one for one in trial.findings if speaks_of_kinship(one)), None)
+        if kin is not None:
+            return (
+                f"embeddings of shared tokens agree as only relatives' do ({kin.value:.2f}, strangers at most {KIN}), "
+                f"yet no test fires under the residual coordinates tried{self._what_would_help()}"
+            )
+        depths = self.mine.anatomy.geometry.layers, self.yours.anatomy.geometry.layers
+        if depths[0] != depths[1] and not self._complete:
+            return (
+                f"depths differ ({depths[0]} and {depths[1]} layers), and which layers correspond was not looked for "
+                f"in a sample{self._what_would_help()}"
+            )
+        return None
+
     def _what_would_help(self) -> str:
         """Bytes a larger draw would read; nothing where everything was read already."""
         sides = [side for side in (self.mine, self.yours) if not side.complete]
         if not sides:
             return ""
         needed = max(Planner(side.store, side.anatomy).bytes_of_largest() for side in sides)
-        return f"; --budget {needed} reads as much as a sample ever does, --full every byte"
+        whole = max(side.store.nbytes for side in sides)
+        return f"; --budget {needed} reads as much as a sample ever does, --full every byte ({whole})"
 
     def _doubt_on_second_draw(self) -> str | None:
         """The same on a draw keyed by both digests, which nobody could have prepared for."""

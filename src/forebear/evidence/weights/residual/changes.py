@@ -25,6 +25,10 @@ HIGH_RANK = 0.25
 """Rank, as a share of the full one, above which it must be the same in most tensors to be more than an accident."""
 
 SAME_RANK = 0.7
+ROUNDED_ALIKE, EVEN = 3.0, 1.1
+"""Largest difference, in units of the deviation that rounding leaves elsewhere, and largest edge ratio, at which a
+matrix without a lattice among quantised ones counts as quantised."""
+
 PARTLY = 0.5
 """Least share of the matrices left over that must be noise for noise to be named where others are trained."""
 
@@ -41,6 +45,8 @@ class Changes:
         noise: see ``noised``; None where there is none.
         on_top: the noise was added to tensors that had been trained.
         low_rank: tensors whose difference is of low rank.
+        blurred: no lattice was found in them, but most others lie on one and they differ no more and as evenly
+            (blocks cut by the parts of a fused tensor, or by drawn columns).
     """
 
     settled: tuple[TensorResidual, ...]
@@ -50,6 +56,7 @@ class Changes:
     noise: Noise | None
     on_top: bool
     low_rank: tuple[TensorResidual, ...]
+    blurred: tuple[TensorResidual, ...] = ()
 
 
 def sort_changes(residual: Residual) -> Changes:
@@ -61,6 +68,9 @@ def sort_changes(residual: Residual) -> Changes:
     replaced = _replaced(left)
     gone = {one.part for one in replaced}
     left = [one for one in left if one.part not in gone]
+    blurred = _blurred(left, matrices)
+    unclear = {one.part for one in blurred}
+    left = [one for one in left if one.part not in unclear]
     noise, noised, trained, on_top = _noise(left)
     vectors = [one for one in residual.vectors if not one.settled]
     if noise is not None:
@@ -71,7 +81,9 @@ def sort_changes(residual: Residual) -> Changes:
         noised, vectors = [*noised, *members], [one for one in vectors if one.part not in known]
     if replaced and not trained:
         replaced, vectors = [*replaced, *vectors], []
-    return Changes(tuple(settled), tuple(replaced), tuple(noised), (*trained, *vectors), noise, on_top, low_rank)
+    return Changes(
+        tuple(settled), tuple(replaced), tuple(noised), (*trained, *vectors), noise, on_top, low_rank, tuple(blurred)
+    )
 
 
 def _without_accidents(tensors: Sequence[TensorResidual]) -> list[TensorResidual]:
@@ -92,6 +104,18 @@ def _without_accidents(tensors: Sequence[TensorResidual]) -> list[TensorResidual
         else:
             found.append(one)
     return found
+
+
+def _blurred(left: Sequence[TensorResidual], matrices: Sequence[TensorResidual]) -> list[TensorResidual]:
+    rounded = [one for one in matrices if one.settled and one.marks.quantised is not None]
+    if 2 * len(rounded) <= len(matrices):
+        return []
+    most = ROUNDED_ALIKE * float(np.median([one.rounding**0.5 / one.deviation for one in rounded]))
+    return [
+        one
+        for one in left
+        if one.marks.quantised is None and one.edge <= EVEN and (one.energy / one.values) ** 0.5 <= most * one.deviation
+    ]
 
 
 def _replaced(tensors: Sequence[TensorResidual]) -> list[TensorResidual]:

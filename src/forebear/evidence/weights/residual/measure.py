@@ -23,7 +23,7 @@ class Residual:
     Attributes:
         tensors: of matrices.
         vectors: of norms and biases.
-        equal: parts that are equal, constant ones included.
+        equal: parts that are equal and not constant.
         not_measured: parts that differ and hold values that are not finite, or a constant reference.
     """
 
@@ -84,7 +84,7 @@ def residual_of(pairs: Iterable[StoredPair]) -> Residual:
         if pair.model.size == 0:
             continue
         if pair.equal:
-            equal.append(pair.part)
+            equal += [] if pair.constant else [pair.part]
             continue
         found = measure_tensor(pair)
         if found is None:

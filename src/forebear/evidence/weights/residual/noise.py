@@ -179,7 +179,9 @@ def could_be_base(tensors: Sequence[TensorResidual]) -> tuple[bool, bool]:
         (with_reference, [one.reference_energy for one in tensors]),
         (with_reference + energy, [one.model_energy for one in tensors]),
     )
-    most = ORTHOGONAL_FAINT if sum(one.faint for one in tensors) * 2 > len(tensors) else ORTHOGONAL
+    # What survives pruning by magnitude was chosen by what the noise did to it.
+    blurred = sum(one.faint or one.marks.pruned is not None for one in tensors) * 2 > len(tensors)
+    most = ORTHOGONAL_FAINT if blurred else ORTHOGONAL
     found = []
     for product, bases in sides:
         chance = sqrt(sum(one.sigma**2 * base for one, base in zip(tensors, bases, strict=True)))

@@ -24,6 +24,9 @@ ON_LATTICE = 0.995
 PASSING = 0.9
 """Least share of blocks that do."""
 
+PERHAPS = 0.3
+"""The same by a quarter of their values, which may be too few to show a fine lattice."""
+
 BY_CHANCE = -6.0
 """Largest log-probability with which the distinct values of a block without lattice would pass, over every step tried;
 several blocks must. A coarse storage type hides fine lattices."""
@@ -114,7 +117,7 @@ def _spaced(oriented: Doubles, size: int, start: int, dtype: str) -> tuple[int, 
     stop = start + (whole.shape[1] - start) // size * size
     full = whole[:, start:stop].reshape(-1, size)
     bits = None
-    if not _screened(full, dtype, _FEWEST_VALUES) or not _screened(full, dtype, _MOST_VALUES):
+    if not (_screened(full, dtype, _FEWEST_VALUES, PERHAPS) and _screened(full, dtype, _MOST_VALUES, PASSING)):
         bits = _from_minimum(full, dtype)
         if bits is None:
             return None
@@ -132,10 +135,10 @@ def _spaced(oriented: Doubles, size: int, start: int, dtype: str) -> tuple[int, 
     return bits, symmetric, _spread(steps, whole.shape, size, start).reshape(oriented.shape)
 
 
-def _screened(full: Doubles, dtype: str, most: int) -> bool:
+def _screened(full: Doubles, dtype: str, most: int, share: float) -> bool:
     """Whether a few blocks, by a few of their values, lie on a lattice through zero."""
     few = _few(full, dtype, most)
-    return len(few.values) > 0 and float(np.mean(_levels(few) > 0.0)) >= PASSING
+    return len(few.values) > 0 and float(np.mean(_levels(few) > 0.0)) >= share
 
 
 def _few(full: Doubles, dtype: str, most: int) -> _Blocks:

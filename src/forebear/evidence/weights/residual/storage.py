@@ -18,6 +18,7 @@ _TYPES: dict[str, np.dtype] = {
 _SIGNIFICAND = {"F8_E5M2": 3, "F8_E4M3": 4, "BF16": 8, "F16": 11, "F32": 24}
 _SMALLEST = {"F8_E5M2": -16, "F8_E4M3": -9, "BF16": -133, "F16": -24, "F32": -149}
 EIGHT_BITS = ("F8_E5M2", "F8_E4M3")
+NARROW = ("F8_E4M3", "F8_E5M2", "BF16", "F16")
 
 _SCREENED = 4096
 _DIFFERENT = 16

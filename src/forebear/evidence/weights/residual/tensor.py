@@ -15,7 +15,7 @@ from forebear.evidence.weights.residual.pruned import Pruned, find_pruned
 from forebear.evidence.weights.residual.quantised import find_lattice
 from forebear.evidence.weights.residual.rescaled import Rescaled, find_rescaled
 from forebear.evidence.weights.residual.spectrum import edge, singular_values
-from forebear.evidence.weights.residual.storage import Doubles, narrowest, rounded, spacing
+from forebear.evidence.weights.residual.storage import NARROW, Doubles, narrowest, rounded, spacing
 
 EXACT = 0.99
 """Share of values that must round to the model's for rounding to be all that happened."""
@@ -180,9 +180,10 @@ class _Undoing:
         return None if before is not None and before.kind == found.kind else found
 
     def result(self) -> TensorResidual:
-        if np.array_equal(rounded(self.reference, self.dtype), self.model):
+        cast = next((name for name in NARROW if np.array_equal(rounded(self.reference, name), self.model)), None)
+        if cast is not None:
             self._explain("cast", 0.0)
-            return self._measured(Marks(cast=self.dtype), np.zeros_like(self.model), (), settled=True)
+            return self._measured(Marks(cast=cast), np.zeros_like(self.model), (), settled=True)
         pruned = self._pruned()
         rescaled = self._rescaled()
         difference = self.kept * (self.model - self.base)
@@ -212,7 +213,7 @@ class _Undoing:
 
     def _too_many_zeros(self, lattice: Lattice) -> bool:
         """Whether the model has more zeros than rounding smoothly spread values to its lattice gives."""
-        in_steps = np.abs(self.model) / (lattice.below + lattice.above)
+        in_steps = np.abs(self.model) / np.maximum(lattice.below + lattice.above, np.finfo(np.float64).tiny)
         next_level = np.count_nonzero((in_steps > 0.5) & (in_steps < 1.5)) / 2.0
         most = MOST_ZEROS if lattice.bits > 2 else MOST_ZEROS_OF_THREE_LEVELS
         return bool(np.count_nonzero(self.model == 0.0) > most * max(next_level, 1.0))
