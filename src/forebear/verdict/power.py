@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from forebear.alignment.sampled import Ffn, Missing
@@ -99,7 +100,8 @@ def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
     if gated and pair.broken(pair.assumptions(EXCHANGEABLE, FAIR_COINS)) is None:
         return _measured("t2.signs", PlantedSigns(gated, level, pair.layers_share_labels, rng).detected, curves)
     if pair.alignment.spent is not None:
-        return ClassPower(reason=f"no exact test is left: {pair.alignment.spent}")
+        calibrated = _everything(pair, curves=True)
+        return msgspec.structs.replace(calibrated, reason=f"{CALIBRATED}: {pair.alignment.spent}")
     products = [_products(pair, *sides) for sides in found]
     return _measured("t3.neurons", PlantedProducts(products, level, rng).detected, curves)
 

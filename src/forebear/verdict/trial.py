@@ -14,7 +14,6 @@ from forebear.alignment.frame import Frame, find_frame
 from forebear.alignment.overlay import Side
 from forebear.evidence.finding import Finding
 from forebear.evidence.registry import tests_of
-from forebear.evidence.weights.consistency import NAME as CONSISTENCY
 from forebear.evidence.weights.pair import Pair
 from forebear.verdict.decide import FIRES_AT
 from forebear.verdict.sides import Prepared, Progress
@@ -54,11 +53,12 @@ class Trial:
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings, the fixed frame's first; of the two effects without a null the fitted frame's stands."""
+        """All findings, the fixed frame's first; of effects without a null the fitted frame's stands."""
         found = [] if self.fixed is None else self.fixed.findings
         if self.fitted is None:
             return found
-        return [one for one in found if one.test != CONSISTENCY] + self.fitted.findings
+        again = {one.test for one in self.fitted.findings if one.log10_p is None}
+        return [one for one in found if one.test not in again] + self.fitted.findings
 
     @property
     def best(self) -> Tested:

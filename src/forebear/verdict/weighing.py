@@ -182,7 +182,11 @@ class Weighing:
         if missing:
             return f"part of the weights could not be tested: {missing[0]}"
         # Where only the sign test is refused, the invariant test still covers relabelled neurons.
-        refused = [one.reason for one in findings if one.answers == LABELS_KEPT and one.reason and one.assumptions]
+        refused = [
+            one.reason
+            for one in findings
+            if one.answers == LABELS_KEPT and one.reason and not all(check.holds for check in one.assumptions)
+        ]
         return f"a test had to be refused: {refused[0]}" if refused else None
 
     def _doubt(self, power: Power | None) -> str | None:
