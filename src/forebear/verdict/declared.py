@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from forebear.errors import UsageError
-from forebear.evidence.weights.beyond import MOSTLY, Beyond, measure_beyond
+from forebear.evidence.weights.beyond import Beyond, measure_beyond
 from forebear.evidence.weights.merge import estimate_merge
 from forebear.evidence.weights.mixtures import mixtures_of
 from forebear.verdict.beyond import judge_beyond
@@ -114,8 +114,8 @@ def _merge(parents: Sequence[Laid], names: Sequence[str], base: Laid | None, rng
 
 
 def _common(beyond: Beyond | None, below: Sequence[Laid]) -> Laid | None:
-    """The base that explains most parts, if it explains the model."""
-    if beyond is None or beyond.related[0] < MOSTLY:
+    """The base that explains most parts best."""
+    if beyond is None:
         return None
     return below[max(beyond.bases, key=lambda index: beyond.bases[index])]
 

@@ -18,7 +18,7 @@ import numpy as np
 from forebear.evidence.weights.merge_dense import Dense, best_dense
 from forebear.evidence.weights.merge_origins import layer_origins
 from forebear.evidence.weights.merge_sparse import best_sparse
-from forebear.evidence.weights.mixtures import Mixture
+from forebear.evidence.weights.mixtures import Mixture, fused
 from forebear.statistics.arrays import Floats
 from forebear.statistics.mixture import WITHIN, Fit, Numbers, Products, edge_ratio, fit, leading_overlap, products_of
 from forebear.statistics.rounding import rounding_energy
@@ -221,13 +221,20 @@ def _dense(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | 
     used = _used(start, measured.count)
     if len(used) < 2:
         return NotMerged("one candidate explains the model as well as all of them together")
+    nearest, rounding = measured.to_nearest(), measured.rounding()
+    if nearest <= rounding:
+        return NotMerged("the model holds the values of one candidate, or of the base, in every matrix")
     columns = [*used, *([measured.count] if measured.with_base else [])]
     products = [_only(one, columns) for one in measured.products]
     layers = [one.part.layer for one in measured.mixtures]
-    rounding = measured.rounding()
     found = best_dense(products, layers, len(used), rounding, rng)
+    stored = _measured(fused(measured.mixtures))
+    if len(used) == 2 and found.residual > AT_ROUNDING * rounding and stored is not None:
+        together = [_only(one, columns) for one in stored.products]
+        other = best_dense(together, [one.part.layer for one in stored.mixtures], len(used), rounding, rng)
+        found = min(found, other, key=lambda one: one.residual)
     left, overlap = _left(measured, columns, found, rounding)
-    share = found.residual / measured.to_nearest()
+    share = found.residual / nearest
     if share > (EXPLAINED_STRUCTURE if left == "structure" else EXPLAINED):
         return NotMerged(f"the best mixture leaves {share:.2g} of the square distance to the nearest candidate")
     weights, errors = np.zeros(measured.count), start.errors[: measured.count].copy()

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from forebear.evidence.weights.mixtures import Mixture
+from forebear.evidence.weights.mixtures import Mixture, fused
 from forebear.statistics.mixture import Numbers
 from forebear.statistics.rounding import steps
 from forebear.statistics.sparsity import Entries, Sparse, dropped, entries_of, trimmed
@@ -71,14 +71,18 @@ def best_sparse(
     clear = np.abs(entries.changes).max(axis=0) > CLEAR * 2.0 * entries.blur
     if not clear.any() or float(np.mean(~entries.survived[clear])) < UNTOUCHED:
         return None
-    groups = [Entries.joined(parts[first::GROUPS]) for first in range(min(GROUPS, len(parts)))]
-    cut = trimmed(entries)
-    if cut.misplaced <= MISPLACED and cut.residual <= TOLERATED:
-        return _found("ties", used, cut, [trimmed(group) for group in groups])
+    for stored in (parts, [_entries(one, used, rng) for one in fused(mixtures)]):
+        cut = trimmed(Entries.joined(stored))
+        if cut.misplaced <= MISPLACED and cut.residual <= TOLERATED:
+            return _found("ties", used, cut, [trimmed(group) for group in _groups(stored)])
     lost = dropped(entries, weights)
     if lost.residual <= TOLERATED:
-        return _found("dare", used, lost, [dropped(group, weights) for group in groups])
+        return _found("dare", used, lost, [dropped(group, weights) for group in _groups(parts)])
     return None
+
+
+def _groups(parts: Sequence[Entries]) -> list[Entries]:
+    return [Entries.joined(parts[first::GROUPS]) for first in range(min(GROUPS, len(parts)))]
 
 
 def _entries(mixture: Mixture, used: Sequence[int], rng: np.random.Generator) -> Entries:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from forebear.anatomy.parts import Part
+from forebear.anatomy.parts import Part, Role
 from forebear.evidence.weights.identity import StoredPair
 from forebear.statistics.arrays import Floats
 
@@ -53,3 +53,41 @@ def mixtures_of(parents: Sequence[Iterable[StoredPair]], base: Iterable[StoredPa
 def _beside(like: StoredPair, pair: StoredPair | None) -> Floats | None:
     """The reference's values, if they were laid beside the same values of the model."""
     return pair.reference if pair is not None and np.array_equal(like.model, pair.model) else None
+
+
+def fused(mixtures: Sequence[Mixture]) -> list[Mixture]:
+    """The parts as if attention inputs, and gate and up, of each layer were stored as one tensor.
+
+    Merging tools treat stored tensors, of which one may hold several parts. A group of which something is missing in
+    a candidate stays as it is.
+    """
+    groups: dict[tuple[object, ...], list[Mixture]] = {}
+    for one in mixtures:
+        stored = next((index for index, roles in enumerate(_FUSED) if one.part.role in roles), one.part.role)
+        groups.setdefault((one.part.layer, one.part.expert, stored), []).append(one)
+    found: list[Mixture] = []
+    for group in groups.values():
+        found += [_joined(group)] if len(group) > 1 and _joinable(group) else group
+    return found
+
+
+_FUSED = ((Role.Q, Role.K, Role.V), (Role.GATE, Role.UP))
+
+
+def _joinable(group: Sequence[Mixture]) -> bool:
+    widths = {one.model.shape[1:] for one in group}
+    held = {tuple(array is None for array in (*one.parents, one.base)) for one in group}
+    return len(widths) == len(held) == 1
+
+
+def _joined(group: Sequence[Mixture]) -> Mixture:
+    columns = zip(*((one.model, *one.parents, one.base) for one in group), strict=True)
+    arrays = [_stacked(column) for column in columns]
+    first = group[0]
+    model = first.model if arrays[0] is None else arrays[0]
+    return Mixture(first.part, model, tuple(arrays[1:-1]), arrays[-1], first.storage)
+
+
+def _stacked(arrays: Sequence[Floats | None]) -> Floats | None:
+    held = [array for array in arrays if array is not None]
+    return np.concatenate(held) if held else None
