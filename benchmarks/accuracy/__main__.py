@@ -1,7 +1,8 @@
 """Prints the tables: ``python -m benchmarks.accuracy [PART] [--json FILE]``; by default the quick ones.
 
 Whole comparisons take some ten seconds each, so ``cases``, ``controls``, ``paths`` and ``sweeps`` run only when named;
-they take the options ``--kind``, ``--family``, ``--held-out``, ``--tuned-on``, ``--quick`` and ``--jobs``.
+they take the options ``--kind``, ``--family``, ``--held-out``, ``--tuned-on``, ``--quick`` and ``--jobs``. ``beyond``
+and ``merges``, over every lineage that was built, take some minutes and run only when named too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.accuracy.tables import Table
 from forebear.errors import UsageError
 
 PARTS = ("null", "tail", "checks", "retention", "positives", "power", "recipe")
+DECLARED = ("beyond", "merges")
 LONG = ("cases", "controls", "paths", "sweeps")
 
 
@@ -53,7 +55,7 @@ def _tables(part: str, options: Options) -> list[Table]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
-    parser.add_argument("part", nargs="?", default="all", choices=(*PARTS, *LONG, "all"))
+    parser.add_argument("part", nargs="?", default="all", choices=(*PARTS, *DECLARED, *LONG, "all"))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the tables there too")
     parser.add_argument("--kind", nargs="+", default=[], metavar="NAME", help="kinds of case that begin so")
     parser.add_argument("--family", choices=("gated", "plain", "deep"), help="one family only")

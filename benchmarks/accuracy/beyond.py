@@ -19,7 +19,7 @@ from forebear.evidence.weights.beyond import measure_beyond
 from forebear.evidence.weights.mixtures import mixtures_of
 from forebear.verdict.beyond import judge_beyond
 from forebear.verdict.candidates import laid_beside
-from forebear.verdict.sides import Settings, prepare
+from forebear.verdict.sides import Prepared, Settings, prepare
 from forebear.zoo import surgery
 from forebear.zoo.manifest import GROWN
 from forebear.zoo.recipes import HELD_OUT
@@ -70,7 +70,7 @@ def judged(case: Case) -> dict[str, Any]:
         model = case.model
         if case.noise:
             model = stack.enter_context(changed(model, _noise(case.noise)))
-        mine, reference, base = (_prepared(folder) for folder in (model, case.reference, case.base))
+        mine, reference, base = (prepared(folder) for folder in (model, case.reference, case.base))
         others = [laid_beside(mine, other, _SETTINGS).pairs for other in (reference, base)]
         beyond = measure_beyond(mixtures_of(others), np.random.default_rng(0))
         claim = judge_beyond(beyond, [case.base.name], mine.anatomy.geometry.layers)
@@ -81,14 +81,16 @@ def _noise(sigma: float) -> Change:
     return lambda tensors: surgery.add_noise(tensors, sigma)
 
 
-def _prepared(folder: Path) -> Any:
+def prepared(folder: Path) -> Prepared:
+    """A model of the zoo, or one made on the fly, made ready."""
     model = open_model(folder)
     if model.tensors is None:
         raise FileNotFoundError(folder)
     return prepare(model, model.tensors, _SETTINGS, lambda _doing, _done: None)
 
 
-def _folder(family: str, name: str) -> Path | None:
+def folder_of(family: str, name: str) -> Path | None:
+    """Where a model of the zoo lies, shipped or grown; None where it was not built."""
     places = [home / family / name for home in (ZOO, ZOO / GROWN)]
     return next((place for place in places if (place / "model.safetensors").is_file()), None)
 
@@ -96,9 +98,9 @@ def _folder(family: str, name: str) -> Path | None:
 def _cases() -> Iterator[Case]:
     for family, founders in FOUNDERS:
         for founder in founders:
-            base = _folder(family, founder)
+            base = folder_of(family, founder)
             if base is not None:
-                yield from _lineage(base, lambda name, family=family: _folder(family, name), founders)
+                yield from _lineage(base, lambda name, family=family: folder_of(family, name), founders)
 
 
 def _lineage(base: Path, find: Callable[[str], Path | None], founders: tuple[str, ...]) -> Iterator[Case]:

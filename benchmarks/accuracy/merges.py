@@ -179,6 +179,8 @@ def _lineage(base: Path, parents: Sequence[Path], *, siblings: bool) -> Iterator
         yield from _over_base(case, base, two)
     kept = tuple((layer % 2, layer) for layer in range(layers))
     yield case("frankenmerge", "frankenmerge, depth kept", two, listed=2, origins=kept)
+    if not siblings:
+        return  # layers of strangers do not share a residual stream, and no tool stacks them
     deeper = tuple((0, layer) for layer in range(layers)) + tuple((1, layer) for layer in range(1, layers))
     yield case("frankenmerge", "frankenmerge, deeper", two, listed=2, origins=deeper)
 

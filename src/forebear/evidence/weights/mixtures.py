@@ -40,12 +40,12 @@ def mixtures_of(parents: Sequence[Iterable[StoredPair]], base: Iterable[StoredPa
 
     Returns:
         One mixture for each part that a candidate holds. A candidate whose comparison shows another stretch or order
-        of the model's rows than the first one's counts as lacking the part.
+        of the model's rows than the one that shows most counts as lacking the part.
     """
     held = [{pair.part: pair for pair in pairs} for pairs in parents]
     below = {pair.part: pair for pair in base or ()}
     for part in dict.fromkeys(part for pairs in held for part in pairs):
-        like = next(pairs[part] for pairs in held if part in pairs)
+        like = max((pairs[part] for pairs in held if part in pairs), key=lambda pair: pair.model.size)
         found = tuple(_beside(like, pairs.get(part)) for pairs in held)
         yield Mixture(part, like.model, found, _beside(like, below.get(part)), storage=like.types[0])
 
