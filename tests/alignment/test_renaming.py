@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from forebear.alignment import renaming
 from forebear.alignment.renaming import Renaming, resolve
 from forebear.anatomy.parts import Part, Role
 from forebear.anatomy.reading import read_part
@@ -261,6 +262,17 @@ def test_a_small_budget_samples_and_still_finds_names() -> None:
     store = MemoryStore(tensors)
     found = resolve((store, None), sided(zoo_tensors(GATED[1]), zoo_config(GATED[1])), budget=200_000)
     assert {each.old: each.new for each in found.names} == truth
+
+
+def test_very_many_matrices_are_spot_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(renaming, "MOST_SLOTS", 10)
+    config = zoo_config(GATED[0])
+    true = renamed(zoo_tensors(GATED[0]), GATED[1], blind=False, config=config)
+    assert (true.by_content, true.names, true.layer_order) == (True, (), (0, 1, 2, 3, 4))
+    moved = renamed(shuffled(zoo_tensors(GATED[0]), seed=3)[0], GATED[1], blind=False, config=config)
+    stranger = renamed(zoo_tensors("gated/g01"), GATED[1], blind=False, config=config)
+    assert not moved.by_content
+    assert not stranger.by_content
 
 
 def test_a_reference_without_parts_is_refused() -> None:

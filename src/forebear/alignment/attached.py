@@ -138,7 +138,7 @@ def _implied_gains(content: Content, matches: Sequence[Match]) -> dict[Part, Flo
         norm = content.reference[1].norm_of(match.segments[0].part)
         if norm is None or match.segments[0].part.role in WRITERS:
             continue
-        mine = _column_energy(content.read(match.slot)[1])
+        mine = _column_energy(content.read(match.slot, widely=True)[1])
         yours = np.mean([_column_energy(content.carried(each.part)) ** 2 for each in match.segments], axis=0)
         found[norm].append(np.sqrt(yours) / np.maximum(mine, _TINY))
     return {norm: np.mean(each, axis=0) for norm, each in found.items()}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from forebear.alignment.content import Content, Index, Scores, Slot
-from forebear.alignment.segments import Segment, Segments, fusions
+from forebear.alignment.segments import Segment, Segments, adds_up, fusions
 from forebear.anatomy.parts import Part
 
 Floats = NDArray[np.float64]
@@ -115,8 +115,9 @@ def _readings(
         yield _Reading(slot, (Segment(part, everything),), float(lifts[number]))
     column = {part: number for number, part in enumerate(content.parts)}
     for parts in _homes(content).values():
-        for segments in fusions(parts, slot.vectors, kv_heads):
-            yield _Reading(slot, segments, _fused_lift(segments, *rows, column))
+        if adds_up(tuple(sorted(parts.values())), slot.vectors):
+            for segments in fusions(parts, slot.vectors, kv_heads):
+                yield _Reading(slot, segments, _fused_lift(segments, *rows, column))
 
 
 def _fused_lift(segments: Segments, rows: Floats, read: Floats, column: Mapping[Part, int]) -> float:

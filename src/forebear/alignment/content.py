@@ -8,8 +8,8 @@ lie in the norm or in the matrix. Choosing by this score therefore leaves exact 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -28,6 +28,9 @@ Index = NDArray[np.int64]
 WRITERS = frozenset((Role.O, Role.DOWN, Role.SHARED_DOWN))
 TABLES = frozenset((Role.EMBEDDING, Role.OUTPUT))
 MOST_TOKENS = 4096
+MOST_PRODUCTS = 1e11
+"""Products of two numbers that scoring may take: about ten seconds on one core."""
+
 _FEWEST_COORDINATES = 48
 _FEWEST_VECTORS = 24
 _FEWEST_SCALED = 8
@@ -73,15 +76,17 @@ class Sample:
         share: of the vectors of each matrix.
         mine: model coordinates compared; None for all.
         yours: the reference's coordinates that these are; None for all.
+        held: most vectors of one of the model's matrices that are held against all of the reference's; None for all.
     """
 
     share: float = 1.0
     mine: Index | None = None
     yours: Index | None = None
+    held: int | None = None
 
-    def vectors(self, count: int) -> Index:
-        """Vectors read of a matrix that has so many: the same on both sides."""
-        wanted = min(count, max(_FEWEST_VECTORS, round(count * self.share)))
+    def vectors(self, count: int, most: int | None = None) -> Index:
+        """Vectors read of a matrix that has so many: of two draws the smaller is part of the larger."""
+        wanted = min(count, max(_FEWEST_VECTORS, round(count * self.share)), count if most is None else most)
         return np.sort(np.random.default_rng(count).permutation(count)[:wanted]).astype(np.int64)
 
 
@@ -120,21 +125,34 @@ class Content:
         reference: tensors of the reference and what they are.
         residual: reference coordinates in the model's.
         budget: bytes to read of each side.
+        parts: the parts in question; None for all that are comparable.
     """
 
-    def __init__(self, model: TensorStore, reference: Side, residual: ResidualMap, budget: int) -> None:
+    def __init__(
+        self,
+        model: TensorStore,
+        reference: Side,
+        residual: ResidualMap,
+        *,
+        budget: int,
+        parts: Sequence[Part] | None = None,
+    ) -> None:
         self.model = model
         self.reference = reference
         self.residual = residual
-        self.parts = comparable(reference)
+        self.parts = comparable(reference) if parts is None else list(parts)
         self.sample = _sample(reference, self.parts, residual, budget)
         if self.sample.mine is None and self.sample.share < 1.0:
             # Under a rotation the coordinates of a writer cannot be read apart, and all of them are too many.
             self.parts = [part for part in self.parts if part.role not in WRITERS]
         self._kept: dict[Part, Floats] = {}
         self.sizes = [self.vectors_of(part).shape[0] for part in self.parts]
+        self.sample = replace(self.sample, held=_most_held(len(self.parts), sum(self.sizes), self._coordinates()))
         self._starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.int64)
         self._all = np.concatenate([self.vectors_of(part) for part in self.parts]) if self.parts else None
+
+    def _coordinates(self) -> int:
+        return self.vectors_of(self.parts[0]).shape[1] if self.parts else 1
 
     def count(self, part: Part) -> int:
         """Vectors a part has, read or not."""
@@ -167,9 +185,9 @@ class Content:
         assert self.residual.signs is not None and self.sample.mine is not None
         return np.asarray(values * self.residual.signs[self.sample.mine], dtype=np.float32)
 
-    def read(self, slot: Slot) -> tuple[Index, Floats]:
-        """Vectors of a slot that are read, and which they are; as stored."""
-        rows = self.sample.vectors(slot.vectors)
+    def read(self, slot: Slot, *, widely: bool = False) -> tuple[Index, Floats]:
+        """Vectors of a slot that are held against the reference's, or all that the budget allows; as stored."""
+        rows = self.sample.vectors(slot.vectors, None if widely else self.sample.held)
         values = read_slot(self.model, slot, rows, self.sample.mine)
         return rows, values
 
@@ -218,6 +236,11 @@ def scaled(values: Floats) -> Floats:
         return unit_rows(finite).astype(np.float32)
     energy = np.sqrt(np.mean(finite**2, axis=0, keepdims=True))
     return unit_rows(finite / np.where(energy > _TINY, energy, 1.0)).astype(np.float32)
+
+
+def _most_held(matrices: int, vectors: int, coordinates: int) -> int:
+    """Vectors of each of so many matrices that can be held against all of the reference's in ``MOST_PRODUCTS``."""
+    return max(_FEWEST_VECTORS, int(MOST_PRODUCTS / max(matrices * vectors * coordinates, 1)))
 
 
 def _sample(reference: Side, parts: Iterable[Part], residual: ResidualMap, budget: int) -> Sample:

@@ -7,14 +7,15 @@ the tests of labels and signs stay exact after it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from forebear.alignment.attached import VectorMatch, attach
 from forebear.alignment.attribution import Match, attribute
-from forebear.alignment.content import Content, Index, Slot, TablesFound, find_tables, slots_of
+from forebear.alignment.content import Content, Index, Slot, TablesFound, comparable, find_tables, slots_of
+from forebear.alignment.draw import DEFAULT_BUDGET
 from forebear.alignment.numbering import Numbering, Numbers, Placed
 from forebear.alignment.overlay import Side
 from forebear.alignment.renamed_anatomy import Held, build, view_of
@@ -30,15 +31,18 @@ from forebear.errors import AnatomyError
 
 How = Literal["content", "name", "position"]
 
-DEFAULT_BUDGET = 256_000_000
-"""Bytes read of each side."""
-
-LEAST_CLEAR = 0.2
+LEAST_CLEAR = 0.25
 """Share of matrices that content alone must name before it is trusted with any: 0.4 where two models only share a
 random start, none or one in thirty where they are strangers."""
 
 LEAST_LIFT = 0.05
 """Lift below which a matrix that content does not name clearly is left to its name."""
+
+MOST_SLOTS = 4000
+"""Matrices (experts one by one, square ones twice) up to which each is held against every part of the reference."""
+
+SPOT_LAYERS, SPOT_EXPERTS = 4, 4
+"""Layers, and experts of each, that are held against their names beyond that."""
 
 SURE = 0.5
 """Confidence below which a vector is left to the name that a table knows."""
@@ -119,7 +123,8 @@ def resolve(
 
     Returns:
         The renaming. Where content decides nothing (strangers) it follows names or shapes and ``by_content`` is False.
-        A table's anatomy is returned as it is where content contradicts none of it.
+        A table's anatomy is returned as it is where content contradicts none of it. Beyond ``MOST_SLOTS`` matrices
+        a few layers and experts alone are held against their names.
 
     Raises:
         AnatomyError: the reference has no recognised parts, or neither names, shapes nor content say anything.
@@ -132,9 +137,11 @@ def resolve(
     hidden = named.geometry.hidden if named is not None else hidden_size(shapes.values())
     tables = find_tables(store, hidden, reference, tokens) if hidden else None
     if tables is not None:
-        content = Content(store, reference, tables.residual, budget)
         skip = {name for name, _ in tables.places.values()} | set(named.buffers if named else ())
         slots = slots_of(store, hidden, skip)
+        if len(slots) > MOST_SLOTS and named is not None:
+            return _spot_checked(store, named, reference, tables, budget)
+        content = Content(store, reference, tables.residual, budget=budget)
         matches = attribute(content, slots, reference[1].geometry.kv_heads)
         if _decided(matches, len({(slot.tensor, slot.index) for slot in slots})):
             numbers = Numbers.of(named, lay_out(shapes, hidden))
@@ -142,6 +149,28 @@ def resolve(
     if named is None:
         raise AnatomyError("neither names, shapes nor content say what the tensors are", where="model")
     return _by_names(named, reference[1])
+
+
+def _spot_checked(store: TensorStore, named: Anatomy, reference: Side, tables: TablesFound, budget: int) -> Renaming:
+    """Names as they stand; by content where it agrees with them in a few layers and experts."""
+    depth = reference[1].geometry.layers
+    layers = set(np.linspace(0, depth - 1, min(depth, SPOT_LAYERS)).astype(int).tolist())
+    parts = [
+        part
+        for part in comparable(reference)
+        if part.layer in layers and (part.expert or 0) < SPOT_EXPERTS and part in named.parts
+    ]
+    content = Content(store, reference, tables.residual, budget=budget, parts=parts)
+    claims = {(named.parts[part].tensor, named.parts[part].index): set[Part]() for part in parts}
+    for part in parts:
+        claims[named.parts[part].tensor, named.parts[part].index].add(part)
+    slots = [slot for slot in slots_of(store, named.geometry.hidden) if (slot.tensor, slot.index) in claims]
+    matches = attribute(content, slots, reference[1].geometry.kv_heads)
+    clear = [match for match in matches if match.clear]
+    agree = all(
+        {segment.part for segment in match.segments} == claims[match.slot.tensor, match.slot.index] for match in clear
+    )
+    return replace(_by_names(named, reference[1]), by_content=agree and _decided(matches, len(claims)))
 
 
 def _decided(matches: Sequence[Match], matrices: int) -> bool:

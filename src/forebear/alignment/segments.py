@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import permutations
+from functools import cache
+from itertools import combinations, permutations
 
 import numpy as np
 
@@ -24,6 +25,12 @@ class Segment:
 
 
 Segments = tuple[Segment, ...]
+
+
+@cache
+def adds_up(sizes: tuple[int, ...], vectors: int) -> bool:
+    """Whether a few of these sizes make so many vectors."""
+    return any(sum(some) == vectors for count in range(2, MOST_FUSED + 1) for some in combinations(sizes, count))
 
 
 def fusions(parts: Mapping[Part, int], vectors: int, kv_heads: int | None) -> Iterator[Segments]:
