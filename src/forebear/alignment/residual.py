@@ -120,6 +120,25 @@ def fit_residual(mine: Floats, yours: Floats) -> ResidualMap:
     return _with(fit(mine, yours), mine, score, tried)
 
 
+def fit_kind(mine: Floats, yours: Floats, kind: Kind) -> ResidualMap:
+    """Best map of one kind, whether it explains the embeddings or not, so that tests under it can be counted.
+
+    Args:
+        mine, yours: as `fit_residual`.
+        kind: any but the identity, which needs no fit.
+
+    Raises:
+        ValueError: the identity.
+    """
+    if kind == "identity":
+        raise ValueError("the identity is not fitted")
+    mine, yours = (centred(side[:MOST_TOKENS].astype(np.float64)) for side in (mine, yours))
+    if mine.shape[1] == yours.shape[1]:
+        mine, yours = whitened(mine), whitened(yours)
+    found = _rotation(mine, yours) if kind == "rotation" else _permutation(mine, yours, flips=kind != "permutation")
+    return replace(found, tokens=mine.shape[0])
+
+
 def _fits(mine: Floats, yours: Floats) -> list[_Fit]:
     fits: list[_Fit] = [
         lambda first, second: _permutation(first, second, flips=False),
