@@ -1,9 +1,10 @@
 """What tensors are by their content: vectors over the residual stream, held against those of a reference's parts.
 
 Every matrix that touches the residual stream is a set of vectors over it, one a neuron or head dimension. How well the
-vectors of one set find a near one in another (largest absolute cosine) does not change when neurons are relabelled,
-scaled or flipped, when layers move, or when names do; columns are first scaled to equal energy, so that norm gains may
-lie in the norm or in the matrix. Choosing by this score therefore leaves exact the tests of labels and signs.
+vectors of one set find a near one in another (largest absolute cosine) does not change when neurons are relabelled or
+flipped, when layers move, or when names do, and hardly when neurons are rescaled; columns are first scaled to equal
+energy, so that norm gains may lie in the norm or in the matrix. Choosing by this score therefore leaves exact the
+tests of labels and signs.
 """
 
 from __future__ import annotations

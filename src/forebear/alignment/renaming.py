@@ -1,7 +1,7 @@
 """Which tensor of a model is which part of a reference, whatever it is called: decided by content, names as a claim.
 
-What decides does not change under relabelling, scaling or flipping of neurons (see `forebear.alignment.content`), so
-the tests of labels and signs stay exact after it.
+What decides does not change when neurons are relabelled or flipped (see `forebear.alignment.content`), so the tests of
+labels and signs stay exact after it.
 """
 
 from __future__ import annotations
