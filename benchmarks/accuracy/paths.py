@@ -164,7 +164,7 @@ def walk(task: Task) -> Found:
     residual = _residual(path, mine, yours)
     depths = mine.anatomy.geometry.layers, yours.anatomy.geometry.layers
     if path.matched:
-        source = _closest(mine, yours, residual)
+        source = closest(mine, yours, residual)
         cells = [(layer, at) for layer, at in enumerate(source) if layer < depths[0] - 1 and at is not None]
     else:
         # Whole pairs in the order of layers; where widths differ nothing else would be done either.
@@ -193,7 +193,7 @@ def _residual(path: Path, mine: Held, yours: Held) -> ResidualMap:
     return fitted(mine, yours, path.residual)
 
 
-def _closest(mine: Held, yours: Held, residual: ResidualMap) -> tuple[int | None, ...]:
+def closest(mine: Held, yours: Held, residual: ResidualMap) -> tuple[int | None, ...]:
     """The reference layer whose gates are closest, for every layer, whether or not it stands out."""
     sides = [
         Sampled(one.store, one.anatomy, Planner(one.store, one.anatomy).plan("paths", 2**40)) for one in (mine, yours)

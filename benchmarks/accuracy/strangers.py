@@ -80,6 +80,18 @@ def rotated(tensors: Arrays, config: dict[str, Any], seed: int) -> Changed:
     return surgery.everything(tensors, config, seed=seed)
 
 
+def pruned(tensors: Arrays, config: dict[str, Any], seed: int) -> Changed:
+    """Everything at once, and every other FFN neuron taken away."""
+    made = rotated(tensors, config, seed)
+    return surgery.prune_neurons(made.tensors, made.config, 0.5, choice="random", seed=seed)
+
+
+def upcycled(tensors: Arrays, config: dict[str, Any], seed: int) -> Changed:
+    """Everything at once, and four experts for each FFN."""
+    made = rotated(tensors, config, seed)
+    return surgery.upcycle(made.tensors, made.config, experts=4, shuffle=True, seed=seed)
+
+
 def tokens_between(mine: Held, yours: Held) -> TokenMap:
     """Rows paired by number, as for models without a tokenizer."""
     return pair_tokens(None, None, (_embedding(mine).shape[0], _embedding(yours).shape[0]))

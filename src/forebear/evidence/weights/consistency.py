@@ -37,10 +37,11 @@ MOST_LEADING = 32
 
 
 class Controls(msgspec.Struct, frozen=True):
-    """Effects of pairs of strangers, each fitted as if related, ascending; and the command that made them."""
+    """Effects of pairs of strangers, each fitted as if related, ascending; the command that made them; which pairs."""
 
     command: str
     effects: list[float]
+    pairs: str = ""
 
 
 @cache
