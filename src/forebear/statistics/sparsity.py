@@ -204,7 +204,14 @@ def _averaged(merged: Numbers, agreeing: Numbers) -> tuple[Numbers, float]:
     # In a mean with weights w of changes d, the weighted sum of (scale * d - mean) over those present is zero.
     moments = np.where(present, scale * agreeing - merged, 0.0)[:, ~alone]
     weights = np.abs(np.linalg.eigh(moments @ moments.T)[1][:, 0])
-    return weights / weights.sum(), scale
+    weights = weights / weights.sum()
+    # Rounding biases that start; with the mean's own divisor known, least squares are not biased.
+    together, means = agreeing[:, ~alone], merged[~alone] / scale if scale else merged[~alone]
+    for _ in range(_ROUNDS if together.size else 0):
+        divisors = weights @ (together != 0.0)
+        weights = np.abs(np.linalg.lstsq(together.T, means * divisors, rcond=None)[0])
+        weights = weights / max(float(weights.sum()), _LEAST)
+    return weights, scale
 
 
 def _share(left: Numbers, whole: Numbers) -> float:

@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 import forebear
 from forebear.alignment.draw import DEFAULT_BUDGET
+from forebear.checkpoint import Model
 from forebear.verdict.comparison import Comparison
 from forebear.verdict.declared import declared_claims, open_further
 from forebear.verdict.merging import with_merge
@@ -52,21 +53,9 @@ def compare(
     told = progress or _silent
     sides = opened(model), opened(reference)
     settings = Settings(budget, full, seed, references)
-    computation = asdict(settings)
     stores = [side.tensors for side in sides]
     if stores[0] is None or stores[1] is None:
-        lacking = " and ".join(
-            name for name, store in zip(("model", "reference"), stores, strict=True) if store is None
-        )
-        return Comparison(
-            tool=TOOL,
-            model=described(sides[0], settings, told),
-            reference=described(sides[1], settings, told),
-            verdict="undetermined",
-            weights=None,
-            weights_reason=f"no tensors to compare: the {lacking} came without weights that this version reads",
-            computation=computation,
-        )
+        return _without_tensors(sides, settings, told)
     # One thread: matrices are small, and results then do not depend on how many cores there are.
     with threadpool_limits(limits=1, user_api="blas"):
         mine, yours = (
@@ -87,7 +76,22 @@ def compare(
         towers=beside,
         beyond_base=declared.beyond_base,
         merge=declared.merge,
-        computation=computation | declared.record,
+        computation=asdict(settings) | declared.record,
+    )
+
+
+def _without_tensors(sides: tuple[Model, Model], settings: Settings, told: Progress) -> Comparison:
+    lacking = " and ".join(
+        name for name, side in zip(("model", "reference"), sides, strict=True) if side.tensors is None
+    )
+    return Comparison(
+        tool=TOOL,
+        model=described(sides[0], settings, told),
+        reference=described(sides[1], settings, told),
+        verdict="undetermined",
+        weights=None,
+        weights_reason=f"no tensors to compare: the {lacking} came without weights that this version reads",
+        computation=asdict(settings),
     )
 
 

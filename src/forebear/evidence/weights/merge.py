@@ -225,14 +225,7 @@ def _dense(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | 
     if nearest <= rounding:
         return NotMerged("the model holds the values of one candidate, or of the base, in every matrix")
     columns = [*used, *([measured.count] if measured.with_base else [])]
-    products = [_only(one, columns) for one in measured.products]
-    layers = [one.part.layer for one in measured.mixtures]
-    found = best_dense(products, layers, len(used), rounding, rng)
-    stored = _measured(fused(measured.mixtures))
-    if len(used) == 2 and found.residual > AT_ROUNDING * rounding and stored is not None:
-        together = [_only(one, columns) for one in stored.products]
-        other = best_dense(together, [one.part.layer for one in stored.mixtures], len(used), rounding, rng)
-        found = min(found, other, key=lambda one: one.residual)
+    found = _combined(measured, columns, len(used), rng)
     left, overlap = _left(measured, columns, found, rounding)
     share = found.residual / nearest
     if share > (EXPLAINED_STRUCTURE if left == "structure" else EXPLAINED):
@@ -252,6 +245,21 @@ def _dense(measured: Measured, start: Fit, rng: np.random.Generator) -> Merge | 
     )
 
 
+def _combined(measured: Measured, columns: Sequence[int], count: int, rng: np.random.Generator) -> Dense:
+    """The best combination of whole tensors, as parts or as tools may have stored them."""
+    rounding = measured.rounding()
+
+    def best(one: Measured) -> Dense:
+        layers = [mixture.part.layer for mixture in one.mixtures]
+        return best_dense([_only(products, columns) for products in one.products], layers, count, rounding, rng)
+
+    found = best(measured)
+    stored = _measured(fused(measured.mixtures))
+    if count != 2 or found.residual <= AT_ROUNDING * rounding or stored is None:
+        return found
+    return min(found, best(stored), key=lambda one: one.residual)
+
+
 _UNEXPLAINED = (
     "a parent is missing from the list",
     "the model was trained on after merging",
@@ -264,25 +272,39 @@ def _left(
     """What the residual looks like, and how far its leading directions are those of the parents' differences."""
     if found.residual <= AT_ROUNDING * rounding:
         return "rounding", None
-    seen = []
-    for mixture, products in zip(measured.mixtures, measured.products, strict=True):
-        candidates = [_candidates(mixture, measured.with_base)[index][:_MOST_ROWS] for index in columns]
-        weights = _only(products, columns).free()
-        residual = mixture.model[:_MOST_ROWS] - np.tensordot(weights, np.stack(candidates).astype(np.float64), axes=1)
-        sigma = float(residual.std())
-        seen.append(
-            (
-                edge_ratio(residual),
-                leading_overlap(residual, candidates[0].astype(np.float64) - candidates[1]),
-                sigma,
-                sigma / float(mixture.model.std()),
-                abs(float(np.mean(((residual - residual.mean()) / sigma) ** 4)) - 3.0),
-            )
-        )
-    edges, overlaps, sigmas, relative, kurtosis = np.array(seen).T
+    seen = [
+        _looks(mixture, [_candidates(mixture, measured.with_base)[index] for index in columns], _only(one, columns))
+        for mixture, one in zip(measured.mixtures, measured.products, strict=True)
+    ]
+    differing = np.array([looks for looks in seen if looks is not None])
+    if differing.size == 0:
+        return "rounding", None
+    edges, overlaps, sigmas, relative, kurtosis = differing.T
     even = min(_spread(sigmas), _spread(relative)) <= NOISE_SPREAD
     noise = even and float(np.median(edges)) <= NOISE_EDGE and float(np.median(kurtosis)) <= NOISE_KURTOSIS
     return ("noise" if noise else "structure"), float(np.median(overlaps))
+
+
+def _looks(
+    mixture: Mixture, candidates: Sequence[Floats], products: Products
+) -> tuple[float, float, float, float, float] | None:
+    """Edge ratio, overlap with the candidates' difference, sigma, relative sigma and |excess kurtosis| of what is left.
+
+    None where nothing is.
+    """
+    values = [candidate[:_MOST_ROWS].astype(np.float64) for candidate in candidates]
+    model = mixture.model[:_MOST_ROWS]
+    residual = model - np.tensordot(products.free(), np.stack(values), axes=1)
+    sigma, deviation = float(residual.std()), float(model.std())
+    if sigma == 0.0 or deviation == 0.0:
+        return None
+    return (
+        edge_ratio(residual),
+        leading_overlap(residual, values[0] - values[1]),
+        sigma,
+        sigma / deviation,
+        abs(float(np.mean(((residual - residual.mean()) / sigma) ** 4)) - 3.0),
+    )
 
 
 def _spread(values: Numbers) -> float:
