@@ -25,6 +25,10 @@ KEEPS_ORDER = 0.9
 EXPLAINS = 0.8
 """Largest ratio of squared errors, with a mixing fitted on other columns to without, at which it is accepted."""
 
+LEAST_SIMILAR = 0.25
+"""Mean cosine of the products of assigned heads below which heads are read as unrelated and left where they are."""
+
+_NOTHING = 1e-12
 _MONOMIAL = 0.95
 _MOST_ITERATIONS = 100
 _SNAPPED = 0.01
@@ -85,12 +89,15 @@ def pair_heads(mine: Attention, yours: Attention, *, rotary: bool) -> HeadMap | 
         rotary: positions enter by rotating planes of queries and keys (dimensions i and i + size/2).
 
     Returns:
-        None where heads differ in size or in how many share a key.
+        None where heads differ in size or in how many share a key, or have nothing in common.
     """
     same_size = mine.query.shape[1:] == yours.query.shape[1:] and mine.value.shape[1:] == yours.value.shape[1:]
     if not same_size or mine.group != yours.group:
         return None
-    groups, heads = _assigned(_similarity(mine, yours), mine.group)
+    similarity = _similarity(mine, yours)
+    groups, heads = _assigned(similarity, mine.group)
+    if float(similarity[np.arange(heads.size), heads].mean()) < LEAST_SIMILAR:
+        return None
     aligned = Attention(yours.query[heads], yours.key[groups], yours.value[groups], yours.output[heads])
     query, output = _grouped(mine.query, mine.group), _grouped(mine.output, mine.group)
     same_query, same_output = _grouped(aligned.query, mine.group), _grouped(aligned.output, mine.group)
@@ -159,8 +166,9 @@ _Pairs = tuple[Floats, Floats, Floats, Floats]
 
 def _mixing(pairs: _Pairs, fit: _Fit) -> Floats | None:
     """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed."""
-    without = _error(pairs[0], pairs[1]) + _error(pairs[2], pairs[3])
-    if without == 0.0 or _freely_fitted(pairs, fit) > EXPLAINS * without:
+    # A tensor that only shrank or grew is not mixed.
+    without = _rescaled_error(pairs[0], pairs[1]) + _rescaled_error(pairs[2], pairs[3])
+    if without <= _NOTHING or _freely_fitted(pairs, fit) > EXPLAINS * without:
         return None
     mine, yours, mine_dual, yours_dual = pairs
     direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
@@ -224,6 +232,13 @@ def _error(wanted: Floats, found: Floats) -> float:
     """Squared error relative to the energy."""
     energy = float(np.square(wanted).sum())
     return float(np.square(wanted - found).sum()) / energy if energy > 0.0 else 0.0
+
+
+def _rescaled_error(wanted: Floats, found: Floats) -> float:
+    """Squared error relative to the energy once the best factor is allowed; none below zero."""
+    energy = float(np.square(wanted).sum()) * float(np.square(found).sum())
+    product = max(float((wanted * found).sum()), 0.0)
+    return 1.0 - product**2 / energy if energy > 0.0 else 0.0
 
 
 def _linear(mine: Floats, yours: Floats) -> Floats:

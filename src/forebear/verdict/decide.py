@@ -160,7 +160,8 @@ def _by_containment(found: Containment, *, frozen: bool) -> Decision:
                 f"the model's learned structure lies whole inside the reference ({figures})",
                 "model to reference",
             )
-    if larger <= BOTH_FLAT or (_kept_whole(found) and _contained(found)):
+    neither_falls = larger <= FLAT and min(found.fall) <= 0.0
+    if larger <= BOTH_FLAT or neither_falls or (_kept_whole(found) and _contained(found)):
         return Decision("derived", f"learned structure is kept whole both ways ({figures})", direction_reason=alike)
     if frozen:
         return Decision(

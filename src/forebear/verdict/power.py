@@ -56,7 +56,7 @@ def measure_power(fixed: Pair | None, fitted: Pair | None, level: float, curves:
         level: log10 p at which one test fires, multiplicity included.
         curves: also find the smallest cosine for every share of ``SHARES``; else only the stated inheritance.
     """
-    pair = fixed or fitted
+    pair = fixed if fixed is not None and fixed.alignment.places() else fitted or fixed
     if pair is None:
         raise ValueError("power is measured on an aligned pair")
     relabelled = _relabelled(pair, level, curves)

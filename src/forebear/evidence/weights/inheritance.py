@@ -97,6 +97,9 @@ def measure_inheritance(
     parts: dict[Part, float] = {}
     curves: dict[int, list[tuple[Curve, Curve]]] = {}
     energies: list[tuple[float, float]] = []
+    # Embedding and output speak only where no layer does: tokens mean the same to everyone.
+    outside: list[tuple[Curve, Curve]] = []
+    outside_energies: list[tuple[float, float]] = []
     read = _curve_layers(alignment)
     for matrix in paired_matrices(alignment, neurons):
         z = Block.of(unit_rows(matrix.model), unit_rows(matrix.reference)).z
@@ -105,11 +108,14 @@ def measure_inheritance(
         parts[matrix.part] = z
         layer = matrix.part.layer
         changed = matrix.part not in unchanged
-        if z > PART_LEVEL_Z and changed and layer is not None and layer in read:
-            found = _curves(matrix)
-            if found is not None:
-                curves.setdefault(layer, []).append(found[:2])
-                energies.append(found[2:])
+        if z <= PART_LEVEL_Z or not changed or (layer is not None and layer not in read):
+            continue
+        found = _curves(matrix)
+        if found is not None:
+            (outside if layer is None else curves.setdefault(layer, [])).append(found[:2])
+            (outside_energies if layer is None else energies).append(found[2:])
+    if not curves and outside:
+        curves, energies = {0: outside}, outside_energies
     return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies))
 
 
