@@ -32,7 +32,7 @@ class Table:
 
     def text(self) -> str:
         """The table as aligned text."""
-        cells = [[_shown(cell) for cell in row] for row in (self.header, *self.rows)]
+        cells = [[shown(cell) for cell in row] for row in (self.header, *self.rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(self.header))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
@@ -45,13 +45,14 @@ class Table:
         return asdict(self)
 
 
-def _shown(cell: Any) -> str:
+def shown(cell: Any) -> str:
+    """A cell as text."""
     if cell is None:
         return "-"
     if isinstance(cell, float):
         return f"{cell:.4g}"
     if isinstance(cell, tuple):
-        return f"[{', '.join(_shown(part) for part in cell)}]"
+        return f"[{', '.join(shown(part) for part in cell)}]"
     return str(cell)
 
 
