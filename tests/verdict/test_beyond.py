@@ -67,6 +67,12 @@ def test_the_base_itself_is_explained() -> None:
     assert "reference" in found.because
 
 
+def test_what_a_parent_changed_is_not_given_back() -> None:
+    found = judged("plain/p00-frozen", "plain/p00-sibling-same-data", "plain/p00")
+    assert found.verdict == "explained by base"
+    assert "base's own values" in found.because
+
+
 def test_a_copy_is_derived_without_direction() -> None:
     found = judged("gated/g00-continued", "gated/g00-continued", "gated/g00")
     assert (found.verdict, found.direction) == ("derived beyond base", None)

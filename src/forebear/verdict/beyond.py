@@ -11,14 +11,17 @@ from forebear.verdict.further import BeyondBase, Calibration
 from forebear.verdict.siblings import COMMAND, SCORES
 
 DERIVED = 0.75
-"""Likeness from which descent beyond the base is named. The highest of the siblings that thresholds were set on
-reaches 0.67, the lowest of their children 0.81, unless trained on as long as base and parent together."""
+"""Likeness from which descent beyond the base is named: well above what siblings score, below what their children do
+unless trained on as long as base and parent together. `python -m benchmarks.accuracy beyond` prints both."""
 
 SIBLING = 0.70
 """Likeness up to which a pair is called siblings, if its geometry is not that of a long chain."""
 
 LONGER = 0.02
 """Least logarithm of the ratio of the two changes' lengths for a direction to be named."""
+
+MOST_LOST = 0.05
+"""Largest share of a parent's changed matrices that its child may hold as the base has them."""
 
 LEAST_SURE = 0.15
 """Largest standard error of a coefficient, under whatever lies between the sides, that still tells anything."""
@@ -88,6 +91,11 @@ def _scored(found: Beyond, common: dict[str, Any]) -> BeyondBase:
         because = f"what lies between the sides leaves the coefficient uncertain by {found.unsure:.2g}"
         return BeyondBase("undetermined", because, **common)
     likeness = geometry.likeness
+    if found.lost > MOST_LOST:
+        because = (
+            f"{found.lost:.0%} of the matrices hold the base's own values in one side and were changed in the other"
+        )
+        return BeyondBase("explained by base", because, **common)
     if likeness >= DERIVED:
         because = (
             f"the changes over the base lie like those of parent and child (likeness {likeness:.2f}, siblings at most "

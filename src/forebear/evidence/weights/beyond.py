@@ -94,6 +94,17 @@ class Beyond:
         return _shares([one.changed for one in self.parts])
 
     @property
+    def lost(self) -> float:
+        """Share of parts that the would-be parent changed and that hold the base's own values in the other side.
+
+        Training does not give them back, so that where there are any the would-be parent is none.
+        """
+        if self.geometry is None:
+            return 0.0
+        given_back = (self.geometry.order == 1, self.geometry.order == 0)
+        return sum(one.changed == given_back for one in self.parts) / len(self.parts)
+
+    @property
     def copied(self) -> tuple[Part, ...]:
         """Parts that are equal though neither is the base's."""
         return tuple(one.part for one in self.parts if one.equal and one.size >= LEAST_COPIED)
