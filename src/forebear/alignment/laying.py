@@ -220,7 +220,8 @@ class _Laying:
         return self.frame.residual.to_model(whole(self.reference, self.reference[1].parts[source]))
 
     def _written(self, source: Part) -> Floats:
-        return self.frame.residual.to_model(whole(self.reference, self.reference[1].parts[source]).T).T
+        written = whole(self.reference, self.reference[1].parts[source])
+        return np.ascontiguousarray(self.frame.residual.to_model(written.T).T)
 
     def _stream_bias(self, source: Part) -> Floats:
         return self.frame.residual.to_model(whole(self.reference, self.reference[1].parts[source])[None, :])[0]

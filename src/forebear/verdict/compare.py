@@ -13,6 +13,7 @@ from forebear.checkpoint import Model
 from forebear.verdict.comparison import Comparison
 from forebear.verdict.declared import declared_claims, open_further
 from forebear.verdict.merging import with_merge
+from forebear.verdict.renaming import renaming_table, settle_names
 from forebear.verdict.sides import Progress, Settings, Source, described, opened, prepare
 from forebear.verdict.towers import reading, together, weigh_towers
 from forebear.verdict.weighing import Weighing
@@ -61,8 +62,9 @@ def compare(
         mine, yours = (
             prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
+        mine, yours, renaming = settle_names(mine, yours, told)
         further = open_further(yours, also, bases, settings, told)
-        weighing = Weighing(mine, yours, settings, told)
+        weighing = Weighing(mine, yours, settings, told, renaming)
         others = weigh_towers(mine, yours, settings, told)
         claim, beside = together(weighing, others)
         declared = declared_claims(mine, yours, further, settings, told)
@@ -76,6 +78,7 @@ def compare(
         towers=beside,
         beyond_base=declared.beyond_base,
         merge=declared.merge,
+        renaming=renaming_table(renaming),
         computation=asdict(settings) | declared.record,
     )
 

@@ -161,6 +161,7 @@ class Comparison(msgspec.Struct, frozen=True):
     towers: dict[str, WeightsClaim] = {}
     beyond_base: BeyondBase | None = None
     merge: MergeClaim | None = None
+    renaming: dict[str, Any] | None = None
     strands: dict[str, Any] = {}
     computation: dict[str, Any] = {}
     schema: str = SCHEMA

@@ -8,21 +8,25 @@ from typing import Any
 import numpy as np
 
 from forebear.alignment.frame import Frame
-from forebear.alignment.laying import source_of
 from forebear.alignment.overlay import Side
+from forebear.alignment.renaming import Renaming
 from forebear.alignment.undoing import Undone
 from forebear.anatomy.anatomy import Anatomy
+from forebear.verdict.renaming import renamed_step
 
 Step = dict[str, Any]
 
 
-def free_steps(model: Side, reference: Side, frame: Frame, undone: Undone) -> list[Step]:
+def free_steps(
+    model: Side, reference: Side, frame: Frame, undone: Undone, renaming: Renaming | None = None
+) -> list[Step]:
     """Steps from the reference to the model's form, in an order in which they can be applied to the reference.
 
     Args:
         model, reference: both sides as stored.
         frame: what goes where.
         undone: what was put back.
+        renaming: how names compare; None where they were taken at their word.
     """
     steps = [
         _layers(frame),
@@ -33,35 +37,9 @@ def free_steps(model: Side, reference: Side, frame: Frame, undone: Undone) -> li
         *_heads(undone),
         *_neurons(undone),
         _norms(undone),
-        renamed_step(model[1], reference[1], frame),
+        None if renaming is None else renamed_step(renaming.names),
     ]
     return [step for step in steps if step is not None]
-
-
-def renamed_step(mine: Anatomy, yours: Anatomy, frame: Frame) -> Step | None:
-    """Which names changed, as old ending or beginning to new, most frequent first."""
-    prefixes: Counter[tuple[str, str]] = Counter()
-    for part, view in mine.parts.items():
-        source = source_of(part, frame, yours)
-        if source is not None and source == part and yours.parts[source].tensor != view.tensor:
-            prefixes[_without_common_end(yours.parts[source].tensor, view.tensor)] += 1
-    if not prefixes:
-        return None
-    ordered = sorted(prefixes.items(), key=lambda item: (-item[1], item[0]))
-    return {
-        "step": "renamed",
-        "tensors": sum(prefixes.values()),
-        "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered[:20]],
-    }
-
-
-def _without_common_end(old: str, new: str) -> tuple[str, str]:
-    """Both names without the dotted end they share."""
-    first, second = old.split("."), new.split(".")
-    while first and second and first[-1] == second[-1]:
-        first.pop()
-        second.pop()
-    return ".".join(first), ".".join(second)
 
 
 def _layers(frame: Frame) -> Step | None:

@@ -11,6 +11,7 @@ from forebear.alignment.neurons import MATCHED, NeuronMap
 from forebear.alignment.sampled import Place
 from forebear.evidence.weights.identity import Identity
 from forebear.evidence.weights.residual import Residual
+from forebear.verdict.renaming import without_common_end
 from forebear.verdict.steps import Step, changed_steps
 
 
@@ -47,7 +48,7 @@ def _renamed(alignment: Alignment) -> Step | None:
     for part in mine.keys() & yours.keys():
         old, new = yours[part].tensor, mine[part].tensor
         if old != new:
-            key = _without_common_end(old, new)
+            key = without_common_end(old, new)
             prefixes[key] = prefixes.get(key, 0) + 1
     if not prefixes:
         return None
@@ -57,15 +58,6 @@ def _renamed(alignment: Alignment) -> Step | None:
         "tensors": sum(prefixes.values()),
         "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered[:20]],
     }
-
-
-def _without_common_end(old: str, new: str) -> tuple[str, str]:
-    """Both names without the dotted end they share."""
-    first, second = old.split("."), new.split(".")
-    while first and second and first[-1] == second[-1]:
-        first.pop()
-        second.pop()
-    return ".".join(first), ".".join(second)
 
 
 def _resharded(files: tuple[int, int]) -> Step | None:

@@ -11,6 +11,7 @@ from forebear.alignment.align import Alignment, Unaligned, align
 from forebear.alignment.draw import Planner
 from forebear.alignment.laying import source_of
 from forebear.alignment.neurons import NeuronMap
+from forebear.alignment.renaming import Renaming
 from forebear.alignment.sampled import Missing, Place
 from forebear.alignment.undoing import Undone, undo
 from forebear.anatomy.parts import Part, Role
@@ -52,20 +53,28 @@ class Weighing:
         mine, yours: model and reference.
         settings: what was asked for.
         progress: told what is being done.
+        renaming: how the model's names compare with the reference's; None where they were taken at their word.
     """
 
-    def __init__(self, mine: Prepared, yours: Prepared, settings: Settings, progress: Progress) -> None:
+    def __init__(
+        self, mine: Prepared, yours: Prepared, settings: Settings, progress: Progress, renaming: Renaming | None = None
+    ) -> None:
         self.mine = mine
         self.yours = yours
         self.seed = settings.seed
         self.references = settings.references
         self.progress = progress
+        self.renaming = renaming
         self.trials = Trials(mine, yours, progress)
         self.keys: list[str] = []
         """Keys of the draws read so far."""
 
     def claim(self) -> WeightsClaim:
         """Test a draw and say what it shows; a pair that shows nothing is tested on a second draw."""
+        unknown = [name for name, side in (("model", self.mine), ("reference", self.yours)) if not side.anatomy.parts]
+        if unknown:
+            reason = f"neither names, shapes nor content say what the tensors of the {' and the '.join(unknown)} are"
+            return WeightsClaim("undetermined", reason, limits=_limits(self._complete))
         trial = self._test(fixed_key(self.seed), "testing")
         if trial.fixed is None and trial.fitted is None:
             reason = f"not aligned: {trial.reason}{self._what_would_help()}"
@@ -122,7 +131,9 @@ class Weighing:
         decision = decide_related(identity, residual, inheritance, elsewhere, self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)
         free = (
-            [] if likened.undone is None else free_steps(*self.trials.sides, trial.best.aligned.frame, likened.undone)
+            []
+            if likened.undone is None
+            else free_steps(*self.trials.sides, trial.best.aligned.frame, likened.undone, self.renaming)
         )
         return WeightsClaim(
             decision.verdict,
