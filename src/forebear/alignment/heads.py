@@ -8,7 +8,7 @@ explains the other half better than no mixing does.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +22,8 @@ Order = NDArray[np.int64]
 KEEPS_ORDER = 0.9
 """Share of the best assignment's total similarity at which heads are read as unmoved."""
 
-EXPLAINS = {True: 0.8, False: 0.95}
-"""Largest ratio of squared errors, with a mixing fitted on other columns to without, at which it is accepted: of
-rotary planes, whose two numbers cost nothing to fit, and of whole matrices, whose fit is noisy itself. Mixed heads of
-children trained as long as their parents reach 0.3 and 0.9, unmixed ones stay above 1."""
+ALIKE = 0.95
+"""Ratio of the best kind of mixture's squared error to a simpler one's from which the simpler one is taken."""
 
 LEAST_SIMILAR = 0.25
 """Mean cosine of the products of assigned heads below which heads are read as unrelated and left where they are."""
@@ -103,8 +101,8 @@ def pair_heads(mine: Attention, yours: Attention, *, rotary: bool) -> HeadMap | 
     aligned = Attention(yours.query[heads], yours.key[groups], yours.value[groups], yours.output[heads])
     query, output = _grouped(mine.query, mine.group), _grouped(mine.output, mine.group)
     same_query, same_output = _grouped(aligned.query, mine.group), _grouped(aligned.output, mine.group)
-    queries = _mixing((query, same_query, mine.key, aligned.key), _planes if rotary else _linear)
-    values = _mixing((mine.value, aligned.value, output, same_output), _linear)
+    queries = _mixing((query, same_query, mine.key, aligned.key), ROTARY if rotary else GENERAL)
+    values = _mixing((mine.value, aligned.value, output, same_output), GENERAL)
     return HeadMap(groups, heads, values, queries)
 
 
@@ -166,19 +164,42 @@ _Pairs = tuple[Floats, Floats, Floats, Floats]
 """Rows of model and reference, and the dual rows of model and reference, ``(heads, size, columns)`` each."""
 
 
-def _mixing(pairs: _Pairs, fit: _Fit) -> Floats | None:
-    """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed."""
+def _mixing(pairs: _Pairs, fits: Sequence[_Fit]) -> Floats | None:
+    """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed.
+
+    Args:
+        pairs: both matrices of model and reference.
+        fits: kinds of matrix, simplest first; of those that explain alike the simplest is taken.
+    """
     # A tensor that only shrank or grew is not mixed.
     without = _rescaled_error(pairs[0], pairs[1]) + _rescaled_error(pairs[2], pairs[3])
-    if without <= _NOTHING or _freely_fitted(pairs, fit) > EXPLAINS[fit is _planes] * without:
+    if without <= _NOTHING:
         return None
+    held_out = {fit: _freely_fitted(pairs, fit) for fit in fits}
+    best = min(held_out.values())
+    explaining = [fit for fit in fits if held_out[fit] <= EXPLAINS[fit] * without and held_out[fit] * ALIKE <= best]
+    if not explaining:
+        return None
+    fit = explaining[0]
     mine, yours, mine_dual, yours_dual = pairs
     direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
     dual = np.stack([np.linalg.pinv(fit(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
-    if fit is _planes:
-        return np.stack([snapped(matrix) for matrix in (direct + dual) / 2.0])
+    if fit is not _linear:
+        return np.stack([snapped(matrix) for matrix in _between(direct, dual)])
     heads = zip(mine, yours, mine_dual, yours_dual, direct, dual, strict=True)
     return np.stack([snapped(_settled((a, b, c, d), (first, second))) for a, b, c, d, first, second in heads])
+
+
+def _between(direct: Floats, dual: Floats) -> Floats:
+    """Matrices half way between two estimates; where one factor a dimension differs in sign, the larger estimate's."""
+    diagonal = np.eye(direct.shape[-1], dtype=bool)
+    if np.any(direct[:, ~diagonal]) or np.any(dual[:, ~diagonal]):
+        mean: Floats = (direct + dual) / 2.0
+        return mean
+    first, second = direct[:, diagonal], dual[:, diagonal]
+    size = np.sqrt(np.abs(first * second))
+    factors = np.where(size > 0.0, size * np.sign(first + second), 1.0)
+    return np.stack([np.diag(np.where(row != 0.0, row, 1.0)) for row in factors])
 
 
 def _freely_fitted(pairs: _Pairs, fit: _Fit) -> float:
@@ -236,6 +257,18 @@ def _error(wanted: Floats, found: Floats) -> float:
     return float(np.square(wanted - found).sum()) / energy if energy > 0.0 else 0.0
 
 
+def _signs(mine: Floats, yours: Floats) -> Floats:
+    """A sign for each dimension."""
+    return np.diag(np.where((mine * yours).sum(axis=1) < 0.0, -1.0, 1.0))
+
+
+def _factors(mine: Floats, yours: Floats) -> Floats:
+    """A factor for each dimension, by least squares."""
+    energy = np.square(yours).sum(axis=1)
+    found = (mine * yours).sum(axis=1) / np.where(energy > 0.0, energy, 1.0)
+    return np.diag(np.where(found != 0.0, found, 1.0))
+
+
 def _rescaled_error(wanted: Floats, found: Floats) -> float:
     """Squared error relative to the energy once the best factor is allowed; none below zero."""
     energy = float(np.square(wanted).sum()) * float(np.square(found).sum())
@@ -283,3 +316,12 @@ def near_powers(factors: Floats) -> Floats:
     powers = np.sign(factors) * np.exp2(np.round(np.log2(np.maximum(np.abs(factors), 1e-30))))
     exact: Floats = np.where(np.abs(factors - powers) <= _SNAPPED * np.abs(powers), powers, factors)
     return exact
+
+
+EXPLAINS: dict[_Fit, float] = {_signs: 0.9, _factors: 0.8, _planes: 0.8, _linear: 0.95}
+"""Largest ratio of squared errors, with a mixture fitted on other columns to without, at which it is accepted. Factors
+drift a little in training; whole matrices are noisy to fit. Mixed heads of children trained as long as their parents
+reach 0.3 for planes and 0.9 for matrices, unmixed ones stay above 0.95."""
+
+ROTARY: tuple[_Fit, ...] = (_signs, _factors, _planes)
+GENERAL: tuple[_Fit, ...] = (_signs, _factors, _linear)
