@@ -6,7 +6,7 @@ import pytest
 from benchmarks.accuracy.cases.chosen import Case, chosen, kinds
 from benchmarks.accuracy.cases.kind import BACKWARD, FORWARD, Kind, Lineage, NotBuiltError, Pair, Truth
 from benchmarks.accuracy.cases.report import report
-from benchmarks.accuracy.cases.run import Outcome, judged
+from benchmarks.accuracy.cases.run import Outcome, judged, recovered
 from benchmarks.accuracy.options import Options
 from forebear.errors import UsageError
 from forebear.verdict.comparison import Direction, WeightsClaim
@@ -143,3 +143,15 @@ class TestReport:
         tuned = Outcome(Case("noise 0.5", Lineage("gated", "g00")), "derived", right=True)
         titles = [table.title for table in report([tuned, Outcome(CASE, "derived", right=True)])]
         assert titles[0].startswith("Cases, held-out") and titles[1].startswith("Cases, tuned-on")
+
+
+class TestNames:
+    def test_every_tensor_the_reference_stores_is_asked_for(self, tmp_path: Path) -> None:
+        pair = made("names scrambled", tmp_path)
+        assert pair.names is not None and pair.names.keys() == read_tensors(pair.model).keys()
+        assert set(pair.names.values()) == read_tensors(pair.reference).keys()
+
+    def test_a_name_that_is_not_told_of_is_taken_at_its_word(self) -> None:
+        told = {"names": [{"model": "b", "reference": "x"}, {"model": "c", "reference": "y"}]}
+        assert recovered(told, {"a": "a", "b": "x", "c": "z"}) == (2, 3)
+        assert recovered(None, {"a": "a", "b": "x"}) == (1, 2)

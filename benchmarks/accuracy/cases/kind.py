@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,14 @@ class Pair:
         model, reference: folders.
         layers: reference layer of each layer of the model, None for a new one; None where it is not asked for.
         sigma: name and amount of the noise that was added; None where none was.
+        names: the reference's name of each of the model's tensors; None where it is not asked for.
     """
 
     model: Path
     reference: Path
     layers: Layers | None = None
     sigma: tuple[str, float] | None = None
+    names: Mapping[str, str] | None = None
 
 
 Make = Callable[[Lineage, Path], Pair]
@@ -184,7 +186,17 @@ def surgery_on(child: str, change: Change, *, shards: int = 1, sigma: tuple[str,
         source, reference = lineage.folder(child), lineage.folder()
         made = change(read_tensors(source), read_config(source), lineage.seed)
         write_folder(room / "model", made.tensors, made.config, shards=shards)
-        layers = None if "names" in made.truth else tuple(made.truth.get("layer_map", kept(reference)))
-        return Pair(room / "model", reference, layers, sigma)
+        # Names as scrambled tell no order of layers: what was found is held against the names instead.
+        names = _known(made.truth.get("names"), reference)
+        layers = None if names else tuple(made.truth.get("layer_map", kept(reference)))
+        return Pair(room / "model", reference, layers, sigma, names)
 
     return make
+
+
+def _known(names: Mapping[str, str] | None, reference: Path) -> Mapping[str, str] | None:
+    """Of new names those that stand for a tensor which the reference stores."""
+    if names is None:
+        return None
+    stored = read_tensors(reference)
+    return {new: old for new, old in names.items() if old in stored}

@@ -37,7 +37,7 @@ def _by_kind(split: str, found: Sequence[Outcome]) -> Table:
         f"Cases, {split} lineages: {len(rows)} kinds, {len(found)} cases",
         (
             "kind", "right", "of", "share", "95% interval", "wrong", "undetermined", "direction", "main step",
-            "layer map", "sigma error", "log10 p from", "to", "basis", "seconds",
+            "layer map", "names", "sigma error", "log10 p from", "to", "basis", "seconds",
         ),
         rows,
         (
@@ -59,6 +59,7 @@ def _row(kind: str, mine: Sequence[Outcome]) -> list[Any]:
         len(mine) - right - undetermined,
         undetermined,
         *(_of([getattr(one, name) for one in mine]) for name in ("direction_right", "step_right", "layers_right")),
+        _recovered(mine),
         max(errors) if errors else None,
         min(scores) if scores else None,
         max(scores) if scores else None,
@@ -70,6 +71,11 @@ def _row(kind: str, mine: Sequence[Outcome]) -> list[Any]:
 def _of(found: Sequence[bool | None]) -> str | None:
     known = [one for one in found if one is not None]
     return f"{sum(known)}/{len(known)}" if known else None
+
+
+def _recovered(mine: Sequence[Outcome]) -> str | None:
+    known = [one.names for one in mine if one.names is not None]
+    return f"{sum(one[0] for one in known)}/{sum(one[1] for one in known)}" if known else None
 
 
 def _bases(mine: Sequence[Outcome]) -> str | None:
@@ -89,7 +95,7 @@ def _sums(splits: Sequence[tuple[str, Sequence[Outcome]]]) -> Table:
         "Cases, sums",
         (
             "lineages", "group", "kinds", "cases", "right", "wrong", "95% interval", "undetermined", "95% interval",
-            "direction", "main step", "layer map", f"sigma within {SIGMA_WITHIN:.0%}", "basis", "hours",
+            "direction", "main step", "layer map", "names", f"sigma within {SIGMA_WITHIN:.0%}", "basis", "hours",
         ),
         rows,
         ("Intervals take cases for independent.",),
@@ -108,6 +114,7 @@ def _summed(mine: Sequence[Outcome]) -> list[Any]:
         undetermined,
         share_interval(undetermined, len(mine)),
         *(_of([getattr(one, name) for one in mine]) for name in ("direction_right", "step_right", "layers_right")),
+        _recovered(mine),
         _of(sigmas),
         _of([one.basis_right for one in mine]),
         sum(one.seconds for one in mine) / 3600,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from multiprocessing import get_context
 from pathlib import Path
@@ -37,6 +37,7 @@ class Outcome:
         layers_right: whether the layer map is exact.
         sigma_error: relative error of the noise; infinite where another amount is given.
         basis_right: whether what fired is what should have.
+        names: how many names were recovered, and of how many; None where it is not asked for.
         seconds: of the comparison.
         missing: model of the zoo that is not there; nothing else is then known.
     """
@@ -55,6 +56,7 @@ class Outcome:
     layers_right: bool | None = None
     sigma_error: float | None = None
     basis_right: bool | None = None
+    names: tuple[int, int] | None = None
     seconds: float = 0.0
     missing: str = ""
 
@@ -73,6 +75,8 @@ class Outcome:
         found += [f"basis {self.basis}"] if self.basis_right is False else []
         if self.sigma_error is not None and self.sigma_error > SIGMA_WITHIN:
             found.append(f"sigma off by {self.sigma_error:.1%}")
+        if self.names is not None and self.names[0] < self.names[1]:
+            found.append(f"{self.names[0]} of {self.names[1]} names recovered")
         return found
 
 
@@ -128,10 +132,17 @@ def run(case: Case) -> Outcome:
     claim = result.weights
     if claim is None:
         return Outcome(case, result.verdict, result.weights_reason or "", seconds=seconds)
-    return judged(case, kind, pair, claim, seconds)
+    names = None if pair.names is None else recovered(result.renaming, pair.names)
+    return replace(judged(case, kind, pair, claim), seconds=seconds, names=names)
 
 
-def judged(case: Case, kind: Kind, pair: Pair, claim: WeightsClaim, seconds: float = 0.0) -> Outcome:
+def recovered(renaming: dict[str, Any] | None, names: Mapping[str, str]) -> tuple[int, int]:
+    """How many tensors are known by the reference's name, and of how many; one not told of is taken at its word."""
+    told = {one["model"]: one["reference"] for one in (renaming or {}).get("names", [])}
+    return sum(told.get(new, new) == old for new, old in names.items()), len(names)
+
+
+def judged(case: Case, kind: Kind, pair: Pair, claim: WeightsClaim) -> Outcome:
     """What a claim is worth, held against the truth of its kind."""
     truth, found = kind.truth, tuple(_named(claim.recipe))
     related = claim.verdict in RELATED
@@ -151,7 +162,6 @@ def judged(case: Case, kind: Kind, pair: Pair, claim: WeightsClaim, seconds: flo
         layers_right=tuple(claim.layer_map) == pair.layers if related and pair.layers is not None else None,
         sigma_error=_sigma_error(claim.recipe, pair.sigma) if related and pair.sigma else None,
         basis_right=claim.basis == basis if related and basis else None,
-        seconds=seconds,
     )
 
 

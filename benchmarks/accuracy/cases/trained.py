@@ -61,9 +61,11 @@ def _beside() -> Iterator[Kind]:
         ("siblings", "sibling", "continued"),
         ("siblings, same data", "sibling-same-data", "continued"),
         ("siblings, same order", "sibling-same-order", "continued"),
-        ("siblings, long and short", "finetuned", "continued"),
     ):
         yield Kind(name, "siblings", _pair(first, second), Truth(_RELATED, None))
+    # A barely changed sibling of the true parent lies whole inside its siblings, as the parent does: a stated limit.
+    contained = Truth((*_RELATED, *_DERIVED), BACKWARD)
+    yield Kind("siblings, one barely changed", "siblings", _pair("finetuned", "continued"), contained)
     yield Kind("early split, one's parent", "trained", _pair("early-split-b", "early"), Truth(_DERIVED, FORWARD))
     split = Truth((*_RELATED, *_START), None)
     yield Kind("early split, siblings", "siblings", _pair("early-split-b", "early-split-c"), split)
