@@ -82,6 +82,16 @@ def test_the_order_fixed_beforehand(depths: tuple[int, int], expected: tuple[int
     assert found.unchanged == (depths[0] == depths[1])
 
 
+@pytest.mark.parametrize("name", ["gate_proj", "post_attention_layernorm"])
+def test_a_layer_that_cannot_be_read_stays_where_it_is(name: str) -> None:
+    model = zoo("gated/g00")
+    key = next(key for key in model[0] if name in key and ".layers.1." in key)
+    spoiled = dict(model[0]) | {key: model[0][key] * np.nan}
+    found = framed((spoiled, model[1]), model).layers
+    assert found.source == (0, 1, 2, 3, 4)
+    assert found.unchanged
+
+
 def test_of_copies_the_closest_is_tested() -> None:
     scores = np.array([[0.9, 0.1], [0.95, 0.1], [0.1, 0.8], [0.0, 0.0]])
     assert LayerMap((0, 0, 1, None), "matched gates", scores, 2).once == {1, 2}

@@ -38,6 +38,7 @@ def test_the_tests_of_the_folder_are_found_by_import() -> None:
         "gated_signs",
         "neuron_invariants",
         "value_invariants",
+        "consistency",
     ]
 
 

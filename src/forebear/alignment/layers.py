@@ -98,7 +98,7 @@ def match_layers(mine: Sampled, yours: Sampled, residual: ResidualMap) -> LayerM
         return LayerMap(plain.source, plain.how, scores, depths[1])
     if depths[0] == depths[1]:
         taken = {layer for layer in source if layer is not None}
-        source = [layer if layer is None and layer not in taken else found for layer, found in enumerate(source)]
+        source = [layer if found is None and layer not in taken else found for layer, found in enumerate(source)]
     return LayerMap(tuple(source), "matched gates", scores, depths[1])
 
 

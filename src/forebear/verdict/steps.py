@@ -104,7 +104,7 @@ def _shrink(matrices: Sequence[TensorResidual]) -> float:
 
 def _instead_of_training(matrices: Sequence[TensorResidual]) -> list[Step]:
     found: list[Step] = []
-    steep = [_steepness(one) for one in matrices if one.spectrum]
+    steep = [_steepness(one) for one in matrices if any(one.spectrum)]
     if steep and float(np.median(steep)) >= STEEP:
         why = f"{np.median(steep):.0%} of the difference lies in a quarter of its directions"
         found.append({"step": "low-rank", "why": why})
