@@ -79,3 +79,11 @@ def test_noise_after_training_is_told_from_either() -> None:
     assert changes.noise is not None
     assert changes.noise.value == pytest.approx(0.05, rel=0.1)
     assert 0.0 < reconstruct(residual_of(pairs)).remaining < 0.9
+
+
+def test_noise_on_both_sides_is_neither_noise_nor_noise_on_top() -> None:
+    noisy = {pair.part: pair.model for pair in changed(noise(0.02, seed=1))}
+    one = changed(noise(0.02, seed=2))
+    pairs = [type(pair)(pair.part, pair.model, noisy[pair.part], pair.types) for pair in one]
+    assert sort_changes(residual_of(pairs)).noise is None
+    assert reconstruct(residual_of(pairs)).remaining == 1.0

@@ -21,6 +21,11 @@ KEPT = 0.5
 """Least median coefficient of the model on the reference; what has nothing of it differs by a bulk of its own size."""
 
 
+ALONG_REFERENCE = 0.25
+"""Most of the difference's energy that its inner product with the reference may make up; noise on both sides gives
+half, training a tenth."""
+
+
 def find_noise_on_top(tensors: Sequence[TensorResidual]) -> Noise | None:
     """Noise added after training; None where the bulk is not that of one scalar.
 
@@ -37,6 +42,8 @@ def find_noise_on_top(tensors: Sequence[TensorResidual]) -> Noise | None:
     if float(np.median([fit for _, fit in bulks.values()])) > BULK_FIT:
         return None
     if float(np.median([one.coefficient for one in usable])) < KEPT:
+        return None
+    if abs(sum(one.with_reference for one in usable)) > ALONG_REFERENCE * sum(one.energy for one in usable):
         return None
     sigmas = {one.part: sqrt(max(bulks[one.part][0] ** 2 - one.rounding, 0.0)) for one in usable}
     before = {one.part: sqrt(max(one.model_energy / one.values - sigmas[one.part] ** 2, 0.0)) for one in usable}
