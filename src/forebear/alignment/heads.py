@@ -121,20 +121,18 @@ def _spread(shared: Floats, group: int) -> Floats:
 def _products(left: Floats, right: Floats, other_left: Floats, other_right: Floats) -> Floats:
     """Cosines of left_h' right_h with other_left_k' other_right_k, for all h and k, through small Gram matrices."""
 
-    def inner(first: tuple[Floats, Floats], second: tuple[Floats, Floats]) -> Floats:
-        return np.array(
-            [
-                [float(((a @ c.T) * (b @ d.T)).sum()) for c, d in zip(*second, strict=True)]
-                for a, b in zip(*first, strict=True)
-            ]
-        )
+    def crossed(first: Floats, second: Floats) -> Floats:
+        """``(heads, size, other heads, other size)`` inner products of all rows."""
+        flat = first.reshape(-1, first.shape[-1]) @ second.reshape(-1, second.shape[-1]).T
+        return flat.reshape(*first.shape[:2], *second.shape[:2])
 
     def lengths(first: Floats, second: Floats) -> Floats:
         own = [float(((a @ a.T) * (b @ b.T)).sum()) for a, b in zip(first, second, strict=True)]
         return np.sqrt(np.maximum(own, 1e-30))
 
     scale = lengths(left, right)[:, None] * lengths(other_left, other_right)[None, :]
-    cosines: Floats = inner((left, right), (other_left, other_right)) / scale
+    inner = np.einsum("aibj,aibj->ab", crossed(left, other_left), crossed(right, other_right))
+    cosines: Floats = inner / scale
     return cosines
 
 

@@ -194,7 +194,7 @@ class _Laying:
     def _values(self, part: Part, source: Part) -> Callable[[], Floats] | None:
         """How the part is computed; None where the reference's own tensor serves as it is."""
         residual = self.frame.residual
-        if not residual.fitted:
+        if not residual.fitted or not self._of_the_stream(source):
             return None
         if part.role in WRITES:
             return partial(self._written, source)
@@ -203,6 +203,13 @@ class _Laying:
         if part.role in STREAM_BIASES:
             return partial(self._stream_bias, source)
         return self._rotated(part, source) if residual.matrix is not None else self._moved(part, source)
+
+    def _of_the_stream(self, source: Part) -> bool:
+        """Whether a part has the residual stream's width where its role says (some read a compressed stream)."""
+        shape, hidden = self.reference[1].parts[source].shape, self.reference[1].geometry.hidden
+        axis = -1 if source.role in READS else 0
+        touches = READS | WRITES | STREAM_BIASES | NORMS.keys()
+        return source.role not in touches or shape[axis] == hidden
 
     def _moved(self, part: Part, source: Part) -> Callable[[], Floats] | None:
         if part.role in READS:
@@ -221,7 +228,8 @@ class _Laying:
 
     def _written(self, source: Part) -> Floats:
         written = whole(self.reference, self.reference[1].parts[source])
-        return np.ascontiguousarray(self.frame.residual.to_model(written.T).T)
+        carried: Floats = np.ascontiguousarray(self.frame.residual.to_model(written.T).T)
+        return carried
 
     def _stream_bias(self, source: Part) -> Floats:
         return self.frame.residual.to_model(whole(self.reference, self.reference[1].parts[source])[None, :])[0]

@@ -117,6 +117,8 @@ class WeightsClaim(msgspec.Struct, frozen=True):
         direction_reason: why null.
         inherited: fractions of the model.
         layer_map: for each layer of the model the layer of the reference it was compared with, or None.
+        laid_out: how the two were laid side by side (residual stream, layers, vocabulary) and how many p-values the
+            correction pays for.
         recipe: steps that turn the reference into the model, ``{"step": ..., amounts}``.
         reconstruction: how much of the distance the recipe accounts for: ``distance``, ``by_step``, ``remaining`` (0 to
             1) and ``remaining_sigma``; None where nothing was inherited.
@@ -135,6 +137,7 @@ class WeightsClaim(msgspec.Struct, frozen=True):
     direction_reason: str | None = None
     inherited: Inherited = Inherited()
     layer_map: list[int | None] = []
+    laid_out: dict[str, Any] = {}
     recipe: list[dict[str, Any]] = []
     reconstruction: dict[str, Any] | None = None
     retention: dict[str, Retention] = {}

@@ -83,11 +83,19 @@ def decide_related(
         identity: equal and unequal parts.
         residual: differences.
         inheritance: retention both ways.
-        one_sided: a part exists in one model only, so equality of the rest is not sameness.
+        one_sided: a part exists in one model only, or layers run in another order, so equality of the rest is not
+            sameness.
         complete: every byte of both was read.
     """
     if identity.everything and not one_sided:
         return _equal(inheritance, complete)
+    if identity.everything:
+        return Decision(
+            "derived",
+            "all values found on both sides are equal once undone what is free, yet the models are not made alike "
+            "(order or number of layers, width, or parts of one side only)",
+            direction_reason="equal values carry no direction",
+        )
     if residual.noise is not None:
         return _noised(residual.noise_on_model)
     return _by_curves(inheritance, frozen=bool(identity.equal))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from forebear.alignment.overlay import Side
 from forebear.alignment.renaming import Renaming
 from forebear.alignment.undoing import Undone
 from forebear.anatomy.anatomy import Anatomy
+from forebear.evidence.finding import Finding
 from forebear.verdict.renaming import renamed_step
 
 Step = dict[str, Any]
@@ -40,6 +42,23 @@ def free_steps(
         None if renaming is None else renamed_step(renaming.names),
     ]
     return [step for step in steps if step is not None]
+
+
+def laid_out(frame: Frame, findings: Sequence[Finding]) -> dict[str, Any]:
+    """How the two were laid side by side, and what it cost: every p-value is paid for by Holm's correction."""
+    residual = frame.residual
+    return {
+        "residual_stream": {
+            "map": residual.kind,
+            "fit": residual.fit,
+            "tokens": residual.tokens,
+            "maps_tried": residual.tried,
+        },
+        "layers": frame.layers.how,
+        "vocabulary": frame.tokens.how,
+        "experts": "matched gates" if any(place.expert is not None for place in frame.places) else None,
+        "tests_paid_for": sum(one.log10_p is not None for one in findings),
+    }
 
 
 def _layers(frame: Frame) -> Step | None:

@@ -53,7 +53,7 @@ def settle_names(mine: Prepared, yours: Prepared, progress: Progress) -> tuple[P
         # Strangers under unknown names: the claim says that nothing is known of their tensors.
         return mine, yours, None
     if found.by_content or not guided.anatomy.parts:
-        guided = _named(guided, found)
+        guided = replace(_named(guided, found), names_known=not _unknown(guided))
     return (guide, guided, None) if guided_by_model else (guided, guide, found)
 
 

@@ -52,6 +52,7 @@ class Prepared:
         draw_budget: bytes one draw may read.
         others: towers beside the language tower, by name.
         tokens: row of every token string; None where the documents do not say.
+        names_known: a table knows the tensors' names, so that the numbers in them say in which order layers run.
     """
 
     store: Checkpoint
@@ -61,6 +62,7 @@ class Prepared:
     draw_budget: int
     others: Mapping[str, Tower] = field(default_factory=dict)
     tokens: Tokens | None = None
+    names_known: bool = True
 
     def after_reading(self, keys: Sequence[str]) -> Side:
         """The description, with the distinct bytes read by the draws of these keys."""

@@ -24,7 +24,7 @@ from forebear.evidence.weights.labels import LABELS_KEPT
 from forebear.evidence.weights.residual import measure_residual, reconstruct
 from forebear.verdict.comparison import Inherited, Power, Retention, WeightsClaim
 from forebear.verdict.decide import CALIBRATED, EXACT, FIRES_AT, corrected, decide_related, level_of_one_test
-from forebear.verdict.free import free_steps
+from forebear.verdict.free import free_steps, laid_out
 from forebear.verdict.power import STATED_COSINE, STATED_SHARE, measure_power, sufficient
 from forebear.verdict.recipe import recipe_of
 from forebear.verdict.sides import Prepared, Progress, Settings, fixed_key
@@ -85,6 +85,7 @@ class Weighing:
         common: dict[str, Any] = {
             "log10_p": log10_p,
             "layer_map": list(aligned.layer_map),
+            "laid_out": laid_out(aligned.frame, trial.findings),
             "power": power,
             "findings": trial.findings,
             "not_compared": _not_compared(aligned),
@@ -127,11 +128,11 @@ class Weighing:
         self.progress("measuring what was inherited", 0.0)
         inheritance = measure_inheritance(likened.aligned, likened.neurons, identity.equal)
         residual = measure_residual(likened.aligned, likened.neurons)
-        elsewhere = self._differ_elsewhere(trial.best.aligned)
+        elsewhere = self._differ_elsewhere(trial.best.aligned) or self._reordered(trial.best.aligned)
         decision = decide_related(identity, residual, inheritance, elsewhere, self._complete)
         files = len(self.mine.store.files), len(self.yours.store.files)
         free = (
-            []
+            None
             if likened.undone is None
             else free_steps(*self.trials.sides, trial.best.aligned.frame, likened.undone, self.renaming)
         )
@@ -246,6 +247,11 @@ class Weighing:
         mine, yours = self.mine.side, self.yours.side
         known = (mine.digest, yours.digest) if self._complete else (mine.sample_digest, yours.sample_digest)
         return bool(aligned.not_aligned) and known[0] != known[1]
+
+    def _reordered(self, aligned: Alignment) -> bool:
+        """Whether layers run in another order than the reference's, as far as names say in which they run."""
+        known = self.mine.names_known and self.yours.names_known
+        return known and not aligned.frame.layers.unchanged
 
     def _second_key(self) -> str:
         digests = sorted(str(side.side.sample_digest) for side in (self.mine, self.yours))

@@ -27,9 +27,10 @@ from forebear.statistics.planting import until_failure
 
 NAME = "t4.consistency"
 CALIBRATED_Z = 6.0
-CALIBRATED_EFFECT = 0.15
-"""Smallest z and effect that read as descent where no exact test is left. Strangers of the tuned-on families reach
-3.5 and 0.11; `python -m benchmarks.accuracy controls` prints theirs and those of the held-out families."""
+CALIBRATED_EFFECT = 0.4
+"""Smallest z and effect that read as descent where no exact test is left. The effect does not grow with the number of
+neurons, z does. Strangers reach 0.22, ungated ones under a fitted rotation about 0.1 on average; descendants stay
+above 0.75, models from one random start near 0.3: `python -m benchmarks.accuracy controls` prints them."""
 
 _MOST_ROWS = 128
 MOST_LEADING = 32
