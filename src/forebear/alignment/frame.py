@@ -15,10 +15,10 @@ from scipy.optimize import linear_sum_assignment
 
 from forebear.alignment.draw import Draw, Planner
 from forebear.alignment.layers import LayerMap, in_order, match_layers
-from forebear.alignment.overlay import Side
+from forebear.alignment.overlay import Side, whole
 from forebear.alignment.residual import ResidualMap, fit_residual
 from forebear.alignment.sampled import Ffn, Place, Sampled
-from forebear.alignment.vocabulary import TokenMap, Tokens, pair_tokens
+from forebear.alignment.vocabulary import TokenMap, Tokens, match_rows, pair_tokens
 from forebear.anatomy.parts import Part, Role, View
 from forebear.anatomy.reading import read_part
 from forebear.statistics.arrays import Floats, unit_rows
@@ -86,6 +86,8 @@ def find_frame(
         None where widths differ and no map of the residual stream can be fitted.
     """
     shared = pair_tokens(*tokens, _vocabularies(model, reference))
+    if shared.how == "row numbers":
+        shared = _by_content(model, reference) or shared
     hidden = model[1].geometry.hidden
     residual = ResidualMap.unchanged(hidden) if same_stream else _residual(model, reference, shared)
     if residual is None:
@@ -99,6 +101,15 @@ def find_frame(
 def _vocabularies(model: Side, reference: Side) -> tuple[int, int]:
     views = [side[1].find(Role.EMBEDDING) for side in (model, reference)]
     return views[0].shape[0] if views[0] else 0, views[1].shape[0] if views[1] else 0
+
+
+def _by_content(model: Side, reference: Side) -> TokenMap | None:
+    """Vocabulary rows paired by what they hold, where numbers plainly do not pair them."""
+    first, second = _embedding(model), _embedding(reference)
+    if first is None or second is None:
+        return None
+    mine, yours = whole(model, first), whole(reference, second)
+    return match_rows(mine, yours) if np.isfinite(mine).all() and np.isfinite(yours).all() else None
 
 
 def _residual(model: Side, reference: Side, tokens: TokenMap) -> ResidualMap | None:

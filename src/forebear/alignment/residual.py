@@ -114,9 +114,10 @@ def fit_residual(mine: Floats, yours: Floats) -> ResidualMap:
     plain = None if identity is None else _score(mine, yours, identity)
     best = max([score for _, score in scored] + ([] if plain is None else [plain]))
     tried = len(scored) + (identity is not None)
-    if identity is not None and plain is not None and plain >= EXPLAINS * best:
+    enough = best - (1.0 - EXPLAINS) * abs(best)
+    if identity is not None and plain is not None and plain >= enough:
         return _with(identity, mine, plain, tried)
-    fit, score = next(one for one in scored if one[1] >= EXPLAINS * best)
+    fit, score = next(one for one in scored if one[1] >= enough)
     return _with(fit(mine, yours), mine, score, tried)
 
 

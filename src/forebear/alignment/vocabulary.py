@@ -12,10 +12,16 @@ from numpy.typing import NDArray
 from forebear.checkpoint.documents import Documents
 from forebear.checkpoint.strict_json import parse_object
 from forebear.errors import CheckpointError
+from forebear.statistics.arrays import Floats, centred, unit_rows
+from forebear.statistics.matching import mutual_nearest
 
 Index = NDArray[np.int64]
 Tokens = Mapping[str, int]
 _MAX_DEPTH = 32
+_MOST_MATCHED = 65536
+_NEAR = 0.6
+"""Median cosine of rows to their nearest from which rows are paired by content; strangers' lie near 0.4 in the narrow
+models of the zoo and lower in wider ones."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class TokenMap:
 
     model: Index
     reference: Index
-    how: Literal["token strings", "row numbers"]
+    how: Literal["token strings", "row numbers", "nearest rows"]
     sizes: tuple[int, int]
 
     @property
@@ -51,6 +57,26 @@ class TokenMap:
             "reordered": moved,
             "paired_by": self.how,
         }
+
+
+def match_rows(mine: Floats, yours: Floats) -> TokenMap | None:
+    """Pair embedding rows by content, for a vocabulary that was reordered and came without token strings.
+
+    Args:
+        mine, yours: ``(tokens, coordinates)`` embeddings in the same residual coordinates.
+
+    Returns:
+        None unless most rows of the model have a near row in the reference, and not under their own number.
+    """
+    if mine.shape[1] != yours.shape[1] or max(len(mine), len(yours)) > _MOST_MATCHED:
+        return None
+    cosines = unit_rows(centred(mine)) @ unit_rows(centred(yours)).T
+    shared = min(cosines.shape)
+    if float(np.median(cosines.max(axis=1))) < _NEAR or float(np.median(np.diagonal(cosines)[:shared])) > _NEAR / 2.0:
+        return None
+    rows, columns = mutual_nearest(cosines)
+    near = cosines[rows, columns] >= _NEAR
+    return TokenMap(rows[near], columns[near], "nearest rows", (len(mine), len(yours)))
 
 
 def tokens_of(documents: Documents) -> Tokens | None:

@@ -39,7 +39,7 @@ def free_steps(
         *_heads(undone),
         *_neurons(undone),
         _norms(undone),
-        None if renaming is None else renamed_step(renaming.names),
+        None if renaming is None else renamed_step(renaming),
     ]
     return [step for step in steps if step is not None]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -19,6 +20,7 @@ from forebear.verdict.sides import Prepared, Progress
 Step = dict[str, Any]
 
 _MOST_LISTED = 20
+_NUMBERS = re.compile(r"(\.?\d+)+")
 
 
 def settle_names(mine: Prepared, yours: Prepared, progress: Progress) -> tuple[Prepared, Prepared, Renaming | None]:
@@ -128,8 +130,18 @@ def renaming_table(found: Renaming | None) -> dict[str, Any] | None:
     }
 
 
-def renamed_step(names: tuple[Renamed, ...]) -> Step | None:
-    """The recipe's word for changed names, as beginning or end old to new, most frequent first; None without any."""
+def renamed_step(renaming: Renaming) -> Step | None:
+    """The recipe's word for changed names, as beginning or end old to new, most frequent first; None without any.
+
+    A tensor that stands at another layer or expert than the reference's was moved, not renamed.
+    """
+    moved = {
+        view.tensor
+        for part, view in renaming.anatomy.parts.items()
+        if renaming.parts.get(part, part) != part
+        and (part.layer, part.expert) != (renaming.parts[part].layer, renaming.parts[part].expert)
+    }
+    names = [one for one in renaming.names if one.old not in moved or not _numbers_only(one)]
     if not names:
         return None
     changes = Counter(without_common_end(one.new, one.old) for one in names)
@@ -139,6 +151,11 @@ def renamed_step(names: tuple[Renamed, ...]) -> Step | None:
         "tensors": len({one.old for one in names}),
         "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered],
     }
+
+
+def _numbers_only(one: Renamed) -> bool:
+    """Both names are made alike but for numbers and experts."""
+    return _NUMBERS.sub("#", one.old.replace(".experts", "")) == _NUMBERS.sub("#", one.new.replace(".experts", ""))
 
 
 def without_common_end(old: str, new: str) -> tuple[str, str]:
