@@ -2,8 +2,8 @@
 
 What a head writes for what it reads, output times value, and what it attends to, query times key, do not change when
 its inner dimensions are mixed by any invertible matrix (queries and keys under a rotary embedding: by one complex
-factor a plane). Heads are paired by these products; a mixing is accepted only if, fitted on half of the columns, it
-explains the other half better than no mixing does.
+factor a plane). Heads are paired by these products; a mixture is accepted only if one matrix leaves clearly less of
+both tensors, value and output or query and key, than no mixture or a simpler one does.
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ Order = NDArray[np.int64]
 
 KEEPS_ORDER = 0.9
 """Share of the best assignment's total similarity at which heads are read as unmoved."""
-
-ALIKE = 0.95
-"""Ratio of the best kind of mixture's squared error to a simpler one's from which the simpler one is taken."""
 
 LEAST_SIMILAR = 0.25
 """Mean cosine of the products of assigned heads below which heads are read as unrelated and left where they are."""
@@ -162,30 +159,43 @@ _Pairs = tuple[Floats, Floats, Floats, Floats]
 """Rows of model and reference, and the dual rows of model and reference, ``(heads, size, columns)`` each."""
 
 
-def _mixing(pairs: _Pairs, fits: Sequence[_Fit]) -> Floats | None:
+def _mixing(pairs: _Pairs, kinds: Sequence[_Fit]) -> Floats | None:
     """Matrices P with mine = P yours and mine_dual = P^-T yours_dual, head by head; None where none is needed.
 
     Args:
         pairs: both matrices of model and reference.
-        fits: kinds of matrix, simplest first; of those that explain alike the simplest is taken.
+        kinds: kinds of matrix, simplest first; each must leave clearly less than the simpler ones.
     """
     # A tensor that only shrank or grew is not mixed.
-    without = _rescaled_error(pairs[0], pairs[1]) + _rescaled_error(pairs[2], pairs[3])
-    if without <= _NOTHING:
+    left = _rescaled_error(pairs[0], pairs[1]) + _rescaled_error(pairs[2], pairs[3])
+    if left <= _NOTHING:
         return None
-    held_out = {fit: _freely_fitted(pairs, fit) for fit in fits}
-    best = min(held_out.values())
-    explaining = [fit for fit in fits if held_out[fit] <= EXPLAINS[fit] * without and held_out[fit] * ALIKE <= best]
-    if not explaining:
-        return None
-    fit = explaining[0]
+    chosen: Floats | None = None
+    for kind in kinds:
+        if kind is _linear and _freely_fitted(pairs) > left:
+            continue
+        found = _mixture(pairs, kind)
+        remaining = _left(pairs, found)
+        if remaining <= LEAVES[kind] * left:
+            chosen, left = found, remaining
+    return None if chosen is None else np.stack([snapped(matrix) for matrix in chosen])
+
+
+def _mixture(pairs: _Pairs, kind: _Fit) -> Floats:
+    """The matrices of a kind that serve both pairs."""
     mine, yours, mine_dual, yours_dual = pairs
-    direct = np.stack([fit(a, b) for a, b in zip(mine, yours, strict=True)])
-    dual = np.stack([np.linalg.pinv(fit(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
-    if fit is not _linear:
-        return np.stack([snapped(matrix) for matrix in _between(direct, dual)])
+    direct = np.stack([kind(a, b) for a, b in zip(mine, yours, strict=True)])
+    dual = np.stack([np.linalg.pinv(kind(a, b)).T for a, b in zip(mine_dual, yours_dual, strict=True)])
+    if kind is not _linear:
+        return _between(direct, dual)
     heads = zip(mine, yours, mine_dual, yours_dual, direct, dual, strict=True)
-    return np.stack([snapped(_settled((a, b, c, d), (first, second))) for a, b, c, d, first, second in heads])
+    return np.stack([_settled((a, b, c, d), (first, second)) for a, b, c, d, first, second in heads])
+
+
+def _left(pairs: _Pairs, mixture: Floats) -> float:
+    """Squared error that a mixture leaves on both pairs."""
+    inverse = np.stack([np.linalg.pinv(matrix).T for matrix in mixture])
+    return _error(pairs[0], mixture @ pairs[1]) + _error(pairs[2], inverse @ pairs[3])
 
 
 def _between(direct: Floats, dual: Floats) -> Floats:
@@ -200,13 +210,16 @@ def _between(direct: Floats, dual: Floats) -> Floats:
     return np.stack([np.diag(np.where(row != 0.0, row, 1.0)) for row in factors])
 
 
-def _freely_fitted(pairs: _Pairs, fit: _Fit) -> float:
-    """Squared error on half of the columns of matrices fitted on the other half, each pair on its own."""
+def _freely_fitted(pairs: _Pairs) -> float:
+    """Squared error on half of the columns of matrices fitted on the other half, each pair on its own.
+
+    Quick to find and never less than what one mixture for both leaves where there is none.
+    """
     halves = [tuple(side[..., start::2] for side in pairs) for start in (0, 1)]
     total = 0.0
     for learn, test in (halves, halves[::-1]):
         for at in (0, 2):
-            found = np.stack([fit(a, b) for a, b in zip(learn[at], learn[at + 1], strict=True)])
+            found = np.stack([_linear(a, b) for a, b in zip(learn[at], learn[at + 1], strict=True)])
             total += _error(test[at], found @ test[at + 1]) / 2.0
     return total
 
@@ -316,10 +329,10 @@ def near_powers(factors: Floats) -> Floats:
     return exact
 
 
-EXPLAINS: dict[_Fit, float] = {_signs: 0.9, _factors: 0.8, _planes: 0.8, _linear: 0.95}
-"""Largest ratio of squared errors, with a mixture fitted on other columns to without, at which it is accepted. Factors
-drift a little in training; whole matrices are noisy to fit. Mixed heads of children trained as long as their parents
-reach 0.3 for planes and 0.9 for matrices, unmixed ones stay above 0.95."""
+LEAVES: dict[_Fit, float] = {_signs: 0.8, _factors: 0.8, _planes: 0.8, _linear: 0.6}
+"""Largest ratio of the squared error that a kind of mixture leaves to what simpler ones leave, at which it is taken.
+Factors drift a little in training, and a whole matrix fits some of any difference. Mixed heads of children trained as
+long as their parents reach 0.35, unmixed ones stay above 0.7."""
 
 ROTARY: tuple[_Fit, ...] = (_signs, _factors, _planes)
 GENERAL: tuple[_Fit, ...] = (_signs, _factors, _linear)

@@ -48,6 +48,7 @@ class NeuronSource:
     Attributes:
         model, reference: neurons, pair by pair.
         factor: what the way up of the reference's neuron is multiplied by, and its way down divided by.
+        split: what the way down of the reference's neuron is multiplied by besides, where its copies share its output.
         pairing: how they were found.
         widths: neurons of model and reference.
     """
@@ -55,6 +56,7 @@ class NeuronSource:
     model: np.ndarray
     reference: np.ndarray
     factor: Floats
+    split: Floats
     pairing: NeuronMap
     widths: tuple[int, int]
 
@@ -351,7 +353,19 @@ def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:
         if mine.width == yours.width and not copied:
             rows, columns, signs = _completed(even[0], even[1], rows, columns, signs)
     factor = signs * _factors(mine, yours, rows, columns)
-    return NeuronSource(rows, columns, factor.astype(np.float32), pairing, (mine.width, yours.width))
+    split = _split(mine, yours, rows, columns)
+    return NeuronSource(rows, columns, factor.astype(np.float32), split, pairing, (mine.width, yours.width))
+
+
+def _split(mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray) -> Floats:
+    """One over the number of copies, where these share their neuron's output so that together they give it whole."""
+    times = np.bincount(columns, minlength=yours.width)[columns]
+    shared = (1.0 / times).astype(np.float32)
+    copied = times > 1
+    own, theirs = np.abs(mine.down[rows[copied]]), np.abs(yours.down[columns[copied]])
+    whole_error = float(np.square(own - theirs).sum())
+    split_error = float(np.square(own - theirs * shared[copied, None]).sum())
+    return shared if split_error < whole_error / 2.0 else np.ones_like(shared)
 
 
 def _even(ffn: Ffn) -> tuple[Floats, Floats]:
@@ -403,7 +417,7 @@ def _move_neurons(work: _Work, place: Place, parts: list[Part], found: NeuronSou
         return
     for part in parts:
         roles = (part.role in (Role.DOWN, Role.SHARED_DOWN), part.role in (Role.UP, Role.SHARED_UP))
-        factor = 1.0 / found.factor if roles[0] else found.factor if roles[1] else np.ones_like(found.factor)
+        factor = found.split / found.factor if roles[0] else found.factor if roles[1] else np.ones_like(found.factor)
         for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
             values = work.values(index, part)
             taken = values[:, chosen] * scale if roles[0] else values[chosen] * scale[:, None]
