@@ -18,11 +18,15 @@ EXPECTED = {
     "frozen": DESCENT,
     "grandchild": DESCENT,
     "sibling": DESCENT,  # of g00-continued; to its own parent it is a child
+    "sibling-same-data": DESCENT,
+    "deepened": DESCENT,
+    "shuffled": DESCENT,
+    "upcycled-sliced": DESCENT,
     "same-start-other-data": {"shared start"},
     "same-start-same-data": {"shared start", "related", "undetermined"},
     "distilled": {"independent"},
 }
-MAY_LACK_DIRECTION = ("finetuned", "frozen")  # a light touch, or two changed layers of four
+MAY_LACK_DIRECTION = ("finetuned", "frozen", "deepened")  # a light touch, or two changed layers of four
 
 
 def founder(name: str) -> str:

@@ -39,6 +39,7 @@ def test_the_tests_of_the_folder_are_found_by_import() -> None:
         "neuron_invariants",
         "value_invariants",
         "consistency",
+        "embedding_kinship",
     ]
 
 

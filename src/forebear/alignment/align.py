@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -148,14 +148,42 @@ def align(
             f"hidden size differs (model {sizes[0]}, reference {sizes[1]}) and no map between them is known"
         )
     mine, yours = lay(model, reference, found, None if every_layer else found.layers.once)
-    draws = [Planner(*side).plan(key, budget) for side in (mine, yours)]
-    common = draws[0].common(draws[1])
+    draws = _in_common(mine, yours, key, budget)
     return Alignment(
-        model=Sampled(*mine, common),
-        reference=Sampled(*yours, common),
+        model=Sampled(*mine, draws[0]),
+        reference=Sampled(*yours, draws[1]),
         frame=found,
         not_aligned=tuple(_one_sided(model[1], reference[1], found)),
     )
+
+
+def _in_common(mine: Side, yours: Side, key: str, budget: int) -> tuple[Draw, Draw]:
+    """What the draws of both sides hold, for either side.
+
+    Where FFNs differ in width no number stands for the same neuron on both sides, and each keeps all that it drew:
+    of fewer of the wider FFN's neurons, fewer have their partner among them.
+    """
+    draws = [Planner(*side).plan(key, budget) for side in (mine, yours)]
+    common = draws[0].common(draws[1])
+    alike = [_widths(mine[1], layer) == _widths(yours[1], layer) for layer in range(len(common.layers))]
+    first, second = (
+        replace(
+            common,
+            layers=tuple(
+                counts if same else replace(counts, neurons=own.neurons)
+                for counts, own, same in zip(common.layers, draw.layers, alike, strict=False)
+            ),
+        )
+        for draw in draws
+    )
+    return first, second
+
+
+def _widths(anatomy: Anatomy, layer: int) -> set[int]:
+    """Neurons of the FFNs of a layer."""
+    places = [Part(Role.UP, layer), Part(Role.SHARED_UP, layer)]
+    places += [Part(Role.UP, layer, expert) for expert in anatomy.experts(layer)]
+    return {anatomy.parts[part].shape[0] for part in places if part in anatomy.parts}
 
 
 def _one_sided(mine: Anatomy, yours: Anatomy, frame: Frame) -> list[str]:
