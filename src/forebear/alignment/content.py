@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from forebear.alignment.overlay import Side
 from forebear.alignment.residual import ResidualMap, fit_residual
-from forebear.anatomy.parts import Part, Role
+from forebear.anatomy.parts import Part, Role, View
 from forebear.anatomy.reading import read_part
 from forebear.checkpoint.store import TensorStore
 from forebear.statistics.arrays import unit_rows
@@ -264,6 +264,9 @@ def _sample(reference: Side, parts: Iterable[Part], residual: ResidualMap, budge
     return Sample(share, mine, residual.source[mine])
 
 
+CLEARLY = 1.5
+"""Factor by which a pairing of embedding and output must fit better than the one that names claim."""
+
 _Pairing = tuple[str, bool, Part]
 """A tensor, whether tokens lie along its columns, and the reference's part."""
 
@@ -284,7 +287,11 @@ class TablesFound:
 
 
 def find_tables(
-    model: TensorStore, hidden: int, reference: Side, tokens: tuple[Index, Index] | None = None
+    model: TensorStore,
+    hidden: int,
+    reference: Side,
+    tokens: tuple[Index, Index] | None = None,
+    claimed: Mapping[Part, View] | None = None,
 ) -> TablesFound | None:
     """Finds embedding and output by fitting the residual map on every pairing and keeping the best.
 
@@ -293,6 +300,8 @@ def find_tables(
         hidden: width of its residual stream.
         reference: tensors of the reference and what they are.
         tokens: rows of the same tokens in the model's and the reference's vocabulary; None pairs equal numbers.
+        claimed: what names say; a pairing that they claim is kept unless another fits clearly better, since embedding
+            and output that were both replaced fit alike badly.
 
     Returns:
         None where either side has no embedding.
@@ -310,7 +319,9 @@ def find_tables(
     if not fits:
         return None
     chosen: dict[Part, _Pairing] = {}
-    for key in sorted(fits, key=lambda key: -_fit(fits[key])):
+    named = {(view.tensor, part) for part, view in (claimed or {}).items()}
+    favour = {key: CLEARLY if (key[0], key[2]) in named else 1.0 for key in fits}
+    for key in sorted(fits, key=lambda key: -_fit(fits[key]) * favour[key]):
         if key[2] not in chosen and key[0] not in {name for name, _, _ in chosen.values()}:
             chosen[key[2]] = key
     if Part(Role.OUTPUT) not in wanted:

@@ -135,7 +135,8 @@ def resolve(
     named = claimed if claimed is not None and claimed.parts else propose(store)
     shapes = {name: store.info(name).shape for name in store.names()}
     hidden = named.geometry.hidden if named is not None else hidden_size(shapes.values())
-    tables = find_tables(store, hidden, reference, tokens) if hidden else None
+    claims = named.parts if named is not None and named.family != UNNAMED else None
+    tables = find_tables(store, hidden, reference, tokens, claims) if hidden else None
     if tables is not None:
         skip = {name for name, _ in tables.places.values()} | set(named.buffers if named else ())
         slots = slots_of(store, hidden, skip)

@@ -155,7 +155,7 @@ def renamed_step(renaming: Renaming) -> Step | None:
 
 def _numbers_only(one: Renamed) -> bool:
     """Both names are made alike but for numbers and experts."""
-    return _NUMBERS.sub("#", one.old.replace(".experts", "")) == _NUMBERS.sub("#", one.new.replace(".experts", ""))
+    return _NUMBERS.sub("", one.old.replace(".experts", "")) == _NUMBERS.sub("", one.new.replace(".experts", ""))
 
 
 def without_common_end(old: str, new: str) -> tuple[str, str]:
