@@ -38,6 +38,7 @@ from forebear.zoo.surgery import (
     shuffle_experts,
     to_dense,
     upcycle,
+    widen_hidden,
     widen_neurons,
 )
 from tests.alignment.framed import Model, changed, sides, zoo
@@ -45,6 +46,7 @@ from tests.models import Tensors
 
 G00 = zoo("gated/g00")
 EVERY = [0, 1, 2, 3, 4]
+VALUES, QUERIES = "values and outputs inside heads", "queries and keys inside heads"
 Step = dict[str, Any]
 
 
@@ -112,13 +114,29 @@ def test_residual_streams() -> None:
 
 def test_heads() -> None:
     only(of(permute_heads(*G00, seed=1)), step="permuted", what="heads", layers=EVERY)
-    values, queries = "values and outputs inside heads", "queries and keys inside heads"
-    only(of(mix_values(*G00)), step="rotated", what=values, layers=EVERY)
-    only(of(mix_queries(*G00)), step="rotated", what=queries, layers=EVERY)
+    only(of(mix_values(*G00)), step="rotated", what=VALUES, layers=EVERY)
+    only(of(mix_queries(*G00)), step="rotated", what=QUERIES, layers=EVERY)
     for surgery, word in ((rescale_heads, "rescaled"), (flip_heads, "sign-flipped")):
         found = of(surgery(*G00, seed=1))
-        assert [(step["step"], step["what"]) for step in found] == [(word, values), (word, queries)]
+        assert [(step["step"], step["what"]) for step in found] == [(word, VALUES), (word, QUERIES)]
         assert all(step["layers"] == EVERY for step in found)
+
+
+MIXED: dict[str, tuple[Callable[[Model], Tensors], list[str]]] = {
+    "sign-flipped": (lambda model: flip_heads(*model, seed=1), [VALUES, QUERIES]),
+    "rescaled": (lambda model: rescale_heads(*model, seed=1), [VALUES, QUERIES]),
+    "rotated": (lambda model: mix_values(*model, seed=1), [VALUES]),
+}
+
+
+@pytest.mark.parametrize("base", ["gated/g00", "plain/p00"])
+@pytest.mark.parametrize("word", MIXED)
+def test_heads_of_a_long_trained_child(word: str, base: str) -> None:
+    surgery, where = MIXED[word]
+    child = zoo(f"{base}-continued")
+    found = steps(changed(child, surgery(child)), zoo(base))
+    layers = list(range(zoo(base)[1].get("num_hidden_layers", 4)))
+    assert [(step["step"], step["what"], step["layers"]) for step in found] == [(word, what, layers) for what in where]
 
 
 def test_neurons() -> None:
@@ -146,6 +164,11 @@ def test_widths() -> None:
     heads = of(prune_heads(*G00, 0.5, seed=1))
     assert {"step": "width", "what": "heads", "from": 6, "to": 3} in heads
     assert {"step": "width", "what": "key/value heads", "from": 2, "to": 1} in heads
+
+
+def test_a_widened_stream_is_not_read_as_mixed_heads() -> None:
+    found = of(widen_hidden(*G00, 0.25, shuffle=True, seed=1))
+    assert [(step["step"], step["what"]) for step in found] == [("width", "hidden"), ("permuted", "residual stream")]
 
 
 def test_vocabularies() -> None:
