@@ -24,8 +24,8 @@ from forebear.anatomy.reading import read_part
 from forebear.statistics.arrays import Floats, unit_rows
 
 _MOST_TOKENS = 8192
-_EXPERTS_STAND_OUT = 1.25
-"""Factor by which the score of assigned experts must exceed the mean over all pairs to be taken for content."""
+_KEEPS_ORDER = 0.98
+"""Share of the best assignment's total score at which experts are read as unmoved."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +175,8 @@ def _match_ffns(
     if len(there) == 1 or len(here) == 1:
         return {one: there[int(at)] for one, at in zip(here, scores.argmax(axis=1), strict=True)}
     rows, columns = linear_sum_assignment(-scores)
-    if scores[rows, columns].mean() < _EXPERTS_STAND_OUT * scores.mean():
+    same = min(scores.shape)
+    if float(np.trace(scores[:same, :same])) >= _KEEPS_ORDER * float(scores[rows, columns].sum()):
         numbered = {(place.expert, place.shared): place for place in there}
         return {one: numbered[one.expert, one.shared] for one in here if (one.expert, one.shared) in numbered}
     return {here[row]: there[column] for row, column in zip(rows, columns, strict=True)}

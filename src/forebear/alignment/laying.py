@@ -239,7 +239,8 @@ class _Laying:
         moved = np.abs(self._stream_bias(source))
         signs = _without_signs(self.frame.residual)
         gain = signs.to_model(whole(self.reference, self.reference[1].parts[source])[None, :])[0]
-        return np.where(moved > 0.0, gain, np.float32(1.0)).astype(np.float32)
+        reached: Floats = np.where(moved > 0.0, gain, 1.0).astype(np.float32)
+        return reached
 
     def _unfolded(self, part: Part, source: Part) -> Floats:
         """Reference's gain folded in, stream rotated, the model's gain divided out."""

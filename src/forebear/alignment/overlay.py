@@ -30,6 +30,7 @@ class Computed:
         dtype: storage type of the tensor it stands for, in safetensors spelling.
         values: works it out, as float32.
         rounded: it was rotated, mixed or rescaled, so that equal values come out equal within rounding only.
+        fitted: its heads were mixed by a matrix fitted to the model, which may have taken up part of what was learned.
         own: it holds the other side's own values, since what it stands for was moved elsewhere; it says nothing.
     """
 
@@ -38,6 +39,7 @@ class Computed:
     values: Callable[[], Floats]
     rounded: bool = False
     own: bool = False
+    fitted: bool = False
 
     @property
     def view(self) -> Callable[[str], View]:

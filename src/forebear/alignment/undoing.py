@@ -23,7 +23,7 @@ from forebear.alignment.neurons import MATCHED, NeuronMap, pair_copies, pair_neu
 from forebear.alignment.overlay import Computed, Overlay, Side, computed_tensor, whole
 from forebear.alignment.sampled import Ffn, Place, balanced
 from forebear.anatomy.parts import Part, Role
-from forebear.statistics.arrays import Floats
+from forebear.statistics.arrays import Floats, unit_rows
 
 Step = dict[str, Any]
 
@@ -93,14 +93,56 @@ class Undone:
 def undo(model: Side, reference: Side, frame: Frame) -> Undone:
     """Carry the reference into the model's form.
 
+    A rotation, fitted on embeddings alone for the sake of the tests, is fitted once more on everything that was paired.
+
     Args:
         model, reference: tensors and what they are; every byte of them is read.
         frame: what goes where.
     """
+    found = _undone(model, reference, frame)
+    if frame.residual.matrix is None:
+        return found
+    turn = _remaining_turn(found)
+    if turn is None:
+        return found
+    residual = replace(frame.residual, matrix=(frame.residual.matrix @ turn).astype(np.float32))
+    return _undone(model, reference, replace(frame, residual=residual))
+
+
+def _remaining_turn(found: Undone) -> NDArray[np.float64] | None:
+    """Rotation that brings the rows of the reference, laid over the model, still closer to the model's."""
+    work = _Work(found.model, found.reference)
+    hidden = work.mine[1].geometry.hidden
+    products = np.zeros((hidden, hidden))
+    for part, view in work.mine[1].parts.items():
+        matrix = len(view.shape) == 2 and part.role in READS | WRITES
+        computed = computed_tensor(work.yours[0], work.yours[1].parts[part].tensor) if work.has(part) else None
+        if not matrix or computed is None or computed.fitted:
+            continue
+        mine, yours = (
+            work.values(index, part).T if part.role in WRITES else work.values(index, part) * work.gain(0, part)
+            for index in (0, 1)
+        )
+        if (
+            mine.shape == yours.shape
+            and mine.shape[1] == hidden
+            and np.isfinite(mine).all()
+            and np.isfinite(yours).all()
+        ):
+            products += unit_rows(yours).T.astype(np.float64) @ unit_rows(mine)
+    if not products.any():
+        return None
+    left, _, right = np.linalg.svd(products)
+    turn: NDArray[np.float64] = left @ right
+    return turn
+
+
+def _undone(model: Side, reference: Side, frame: Frame) -> Undone:
     work = _Work(*_cut_stream(*lay(model, reference, frame), frame))
     norms = tuple(_norms(work)) if frame.residual.matrix is None else ()
     heads = dict(_heads(work))
     neurons = dict(_neurons(work, frame))
+    _route(work, frame)
     model_side, reference_side = work.sides()
     return Undone(model_side, reference_side, neurons, heads, norms)
 
@@ -131,14 +173,23 @@ class _Work:
             return np.ones(width, np.float32)
         return self.values(index, norm)
 
-    def replace(self, index: int, part: Part, values: Floats, *, rounded: bool = False, own: bool = False) -> None:
+    def replace(
+        self,
+        index: int,
+        part: Part,
+        values: Floats,
+        *,
+        rounded: bool = False,
+        own: bool = False,
+        fitted: bool = False,
+    ) -> None:
         store, anatomy = (self.mine, self.yours)[index]
         tensor = anatomy.parts[part].tensor
         before = self.replaced[index].get(part) or computed_tensor(store, tensor)
         rounded = rounded or (before is not None and before.rounded)
         held = np.asarray(values, dtype=np.float32)
         self.replaced[index][part] = Computed(
-            held.shape, store.info(tensor).dtype, partial(_itself, held), rounded, own
+            held.shape, store.info(tensor).dtype, partial(_itself, held), rounded, own, fitted
         )
 
     def sides(self) -> tuple[Side, Side]:
@@ -275,7 +326,7 @@ def _move_heads(work: _Work, layer: int, pairing: HeadMap, theirs: Attention) ->
         values = work.values(1, part)
         rows = _reordered(values.T if role is Role.O else values, order, matrices, size)
         moved = rows.T if role is Role.O else rows
-        work.replace(1, part, moved, rounded=not _exact(matrices))
+        work.replace(1, part, moved, rounded=not _exact(matrices), fitted=not _exact(matrices))
         bias = Part(biases[role], layer) if role in biases else None
         if bias is not None and work.has(bias):
             shifted = _reordered(work.values(1, bias)[:, None], order, matrices, size)[:, 0]
@@ -338,6 +389,23 @@ def _ffn(work: _Work, index: int, parts: list[Part]) -> Ffn | None:
 
 def _single(values: Floats) -> NDArray[np.float32]:
     return np.asarray(values, dtype=np.float32)
+
+
+def _route(work: _Work, frame: Frame) -> None:
+    """Rows of routers follow their experts; a router of other experts than the model's is left out."""
+    for layer in range(work.mine[1].geometry.layers):
+        experts = work.mine[1].experts(layer)
+        sources = [frame.places.get(Place(layer, expert)) for expert in experts]
+        order = [place.expert for place in sources if place is not None and place.expert is not None]
+        for role in (Role.ROUTER, Role.ROUTER_BIAS):
+            part = Part(role, layer)
+            if not work.has(part):
+                continue
+            values = work.values(1, part)
+            if len(order) != len(experts) or len(values) <= max(order, default=-1):
+                work.dropped.add(part)
+            elif order != list(range(len(values))):
+                work.replace(1, part, values[np.asarray(order)])
 
 
 def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:

@@ -42,6 +42,7 @@ def smallest_cosine(detect: Detector, share: float, least: float = COSINES[0]) -
 
 
 def until_failure(fires: Callable[[float, float], bool], share: float, cosine: float) -> int:
+    """Draws that fire before the first that does not, at most ``DRAWS``."""
     return next((draw for draw in range(DRAWS) if not fires(share, cosine)), DRAWS)
 
 

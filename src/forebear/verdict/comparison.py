@@ -150,9 +150,23 @@ class WeightsClaim(msgspec.Struct, frozen=True):
 class Comparison(msgspec.Struct, frozen=True):
     """One model against one reference.
 
-    ``weights`` is None where a side has no tensors; ``weights_reason`` then says which, and ``verdict`` is
-    ``"undetermined"``. ``computation`` holds what a replay needs: seed, budget, options, bytes planned.
-    ``beyond_base`` and ``merge`` are None where no base and no further candidate was declared.
+    Attributes:
+        tool: name and version of what computed it.
+        model: the side in question.
+        reference: the side it may descend from.
+        verdict: that of ``weights``; ``"undetermined"`` where there is none.
+        weights: what the language towers say, or the largest tower both have; None where a side has no tensors.
+        weights_reason: why ``weights`` is null.
+        towers: the claims of the towers beside it, by name.
+        beyond_base: what lies beyond declared bases; None where none was declared.
+        merge: how the model was merged from the candidates; None where no further one was given.
+        renaming: tensors whose names differ from the reference's: ``names`` (``model``, ``reference``, ``part``,
+            ``confidence`` 0 to 1, ``how`` it was found), ``unchanged`` (how many bear the reference's name),
+            ``by_content``, ``contradicted`` (``name``, ``claims``, ``is``) and ``layer_order``; None where none differs
+            or names were taken at their word.
+        strands: further strands of evidence, by name.
+        computation: what a replay needs: seed, budget, options, further models.
+        schema: version of this contract.
     """
 
     tool: dict[str, str]

@@ -35,7 +35,7 @@ has eroded its parent's leading directions a little, and lacks none of them."""
 BOTH_FLAT = 0.02
 """Deviation up to which two flat curves mean one structure, whichever way it went."""
 
-TOO_FLAT_TO_TELL = 0.01
+TOO_FLAT_TO_TELL = 0.012
 """Deviation up to which neither curve is told from the other, however small its interval over layers."""
 
 CONTAINED = 0.4

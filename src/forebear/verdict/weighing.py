@@ -246,7 +246,9 @@ class Weighing:
         """Whether something was found in one model only, or was not recognised and is not known to be equal."""
         mine, yours = self.mine.side, self.yours.side
         known = (mine.digest, yours.digest) if self._complete else (mine.sample_digest, yours.sample_digest)
-        return bool(aligned.not_aligned) and known[0] != known[1]
+        tokens = aligned.frame.tokens
+        unpaired = tokens.model.size < max(tokens.sizes)
+        return (bool(aligned.not_aligned) or unpaired) and known[0] != known[1]
 
     def _reordered(self, aligned: Alignment) -> bool:
         """Whether layers run in another order than the reference's, as far as names say in which they run."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from forebear.alignment.align import Alignment
 from forebear.alignment.neurons import MATCHED, NeuronMap
+from forebear.alignment.overlay import computed_tensor
 from forebear.alignment.sampled import Ffn, Missing, Place
 from forebear.anatomy.parts import Part, Role
 from forebear.statistics.arrays import Floats, unit_rows
@@ -22,6 +23,7 @@ PART_LEVEL_Z = 5.0
 """z of label agreement above which a part counts as inherited; one stranger's part in 3 million exceeds it."""
 
 MOST_LAYERS = 12
+MOST_HEADS = 4
 MOST_ROWS = 256
 _PROJECTIONS = (Role.Q, Role.K, Role.V, Role.O)
 
@@ -101,6 +103,7 @@ def measure_inheritance(
     outside: list[tuple[Curve, Curve]] = []
     outside_energies: list[tuple[float, float]] = []
     read = _curve_layers(alignment)
+    mixed = _mixed(alignment)
     for matrix in paired_matrices(alignment, neurons):
         z = Block.of(unit_rows(matrix.model), unit_rows(matrix.reference)).z
         if z is None:
@@ -108,12 +111,18 @@ def measure_inheritance(
         parts[matrix.part] = z
         layer = matrix.part.layer
         changed = matrix.part not in unchanged
-        if z <= PART_LEVEL_Z or not changed or (layer is not None and layer not in read):
+        if z <= PART_LEVEL_Z or not changed or matrix.part in mixed or (layer is not None and layer not in read):
             continue
         found = _curves(matrix)
         if found is not None:
             (outside if layer is None else curves.setdefault(layer, [])).append(found[:2])
             (outside_energies if layer is None else energies).append(found[2:])
+    for layer in sorted({part.layer for part in mixed if part.layer is not None} & read):
+        for product in _head_products(alignment, layer):
+            found = _curves(product)
+            if found is not None:
+                curves.setdefault(layer, []).append(found[:2])
+                energies.append(found[2:])
     if not curves and outside:
         curves, energies = {0: outside}, outside_energies
     return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies))
@@ -169,6 +178,27 @@ def _containment(curves: dict[int, list[tuple[Curve, Curve]]], alignment: Alignm
         return None
     layers = [np.asarray(curves[layer]).transpose(1, 0, 2) for layer in sorted(curves)]
     return containment(layers, alignment.rng("retention"))
+
+
+def _mixed(alignment: Alignment) -> frozenset[Part]:
+    """Parts of heads whose mixture was fitted: the fit has taken up part of what tells the sides apart."""
+    store, parts = alignment.reference.store, alignment.reference.anatomy.parts
+    found = {part: computed_tensor(store, view.tensor) for part, view in parts.items()}
+    return frozenset(part for part, one in found.items() if one is not None and one.fitted)
+
+
+def _head_products(alignment: Alignment, layer: int) -> Iterator[PairedMatrix]:
+    """What heads write for what they read, which no mixture inside a head changes, where the sides agree in it."""
+    found = alignment.values(layer)
+    if isinstance(found, Missing):
+        return
+    mine, yours = found
+    for head in range(min(mine.value.shape[0], MOST_HEADS)):
+        for member in range(mine.output.shape[2]):
+            pair = [(side.output[head, :, member].T @ side.value[head])[:MOST_ROWS] for side in (mine, yours)]
+            z = Block.of(unit_rows(pair[0]), unit_rows(pair[1])).z
+            if z is not None and z > PART_LEVEL_Z:
+                yield PairedMatrix(Part(Role.O, layer), pair[0], pair[1])
 
 
 def _curve_layers(alignment: Alignment) -> frozenset[int]:
