@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
+
 from forebear.evidence.finding import Assumption, Finding
 from forebear.verdict.comparison import (
     VERDICTS,
@@ -126,6 +130,59 @@ def comparison(verdict: Verdict, direction: Direction | None = None, reference: 
     )
 
 
+def renaming() -> dict[str, Any]:
+    rows = [
+        {
+            "model": f"t{index}",
+            "reference": f"layers.{index}.q",
+            "part": f"layer {index} q",
+            "confidence": 0.9,
+            "how": how,
+        }
+        for index, how in enumerate(["content"] * 6 + ["name"] * 2)
+    ]
+    odd = [{"name": "t3", "claims": ["layer 1 k"], "is": ["layer 3 q"]}]
+    return {"by_content": True, "unchanged": 0, "names": rows, "contradicted": odd, "layer_order": [0, 1, 2, 3, 4, 5]}
+
+
+def disguised() -> Comparison:
+    """A child with everything changed that is free, noise on top; calibrated only."""
+    effect: dict[str, float | None] = {"effect": 0.84, "controls": 93.0, "conformal_p": 1 / 94}
+    calibrated = Finding("t4.consistency", "Do matched neurons agree?", 21.7, effect=effect, frame="fitted")
+    again = msgspec.structs.replace(findings(False)[1], frame="fitted")
+    steps: list[dict[str, Any]] = [
+        {"step": "layers", "map": [0, 1, 2, None, 2, 5], "from": 6, "to": 6, "found_by": "matched gates"},
+        {"step": "rotated", "what": "residual stream", "fit": 0.8, "tokens": 1024},
+        {
+            "step": "experts",
+            "from": 0,
+            "to": 2,
+            "origins": [
+                {"model": f"layer 0, expert {expert}", "reference": "layer 0", "neurons": 64, "inherited": 0.5}
+                for expert in range(2)
+            ],
+        },
+        {"step": "trained", "relative_change": 0.1, "alternatives": [{"step": "low-rank", "why": "it is steep"}]},
+        {"step": "noise", "sigma": 0.005},
+    ]
+    left = {
+        "distance": 4.0,
+        "by_step": [{"step": "noise", "share": 0.992}],
+        "remaining": 0.008,
+        "remaining_sigma": 1e-5,
+    }
+    weights = msgspec.structs.replace(
+        claim("derived", "reference to model"),
+        basis="calibrated, not exact",
+        log10_p=-0.1,
+        findings=[*findings(False), again, calibrated],
+        layer_map=[0, 1, 2, None, 2, 5],
+        recipe=steps,
+        reconstruction=left,
+    )
+    return msgspec.structs.replace(comparison("derived"), weights=weights, renaming=renaming())
+
+
 def without_weights() -> Comparison:
     return Comparison(
         tool=TOOL,
@@ -141,7 +198,7 @@ def without_weights() -> Comparison:
 def every_kind() -> list[Comparison]:
     kinds = [comparison(verdict) for verdict in VERDICTS]
     derived = [comparison("derived", direction) for direction in ("reference to model", "model to reference")]
-    return [*kinds, *derived, without_weights()]
+    return [*kinds, *derived, disguised(), without_weights()]
 
 
 def ranking() -> Ranking:

@@ -1,6 +1,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -84,6 +85,42 @@ def test_a_page_holds_the_whole_answer(verdict: str) -> None:
     assert "a" * 64 in page
 
 
+def hostile_recipe() -> list[dict[str, Any]]:
+    odd = {"step": HOSTILE, HOSTILE: HOSTILE, "what": HOSTILE, "alternatives": [{"step": HOSTILE, "why": HOSTILE}]}
+    origins = [{"model": HOSTILE, "reference": HOSTILE, "neurons": HOSTILE, "inherited": HOSTILE}]
+    return [odd, {"step": "experts", "origins": origins}, {"step": "renamed", "prefixes": [{"from": HOSTILE}]}]
+
+
+def hostile_names() -> dict[str, Any]:
+    row = {"model": HOSTILE, "reference": HOSTILE, "part": HOSTILE, "confidence": HOSTILE, "how": HOSTILE}
+    odd = {"name": HOSTILE, "claims": [HOSTILE], "is": HOSTILE}
+    return {"by_content": True, "names": [row], "contradicted": [odd]}
+
+
+def test_a_disguised_child_shows_frame_basis_names_origins_and_what_is_left() -> None:
+    page = html.render(examples.disguised())
+    for piece in (
+        "Basis of the verdict: calibrated, not exact",
+        '<span class="tag">laid out by content</span>',
+        "t1.neurons: Do neurons of the same index agree? (laid out by content)",
+        "<summary>All 8 rows</summary>",
+        "t3: named as layer 1 k, its values are layer 3 q",
+        "<summary>Every block and where it came from</summary>",
+        "It could also be: changed along few directions, as adapters (LoRA) do, because it is steep.",
+        "noise 99.2 %; 0.8 % is left",
+        "Without a counterpart in the reference: 3.",
+        "Of the reference, compared with none: 3-4.",
+    ):
+        assert piece in page
+    assert page.count('class="cell alone"') == 3
+
+
+def test_power_shows_what_each_class_means_and_on_what_condition() -> None:
+    page = html.render(examples.comparison("independent"))
+    assert "neurons reordered, rescaled or with signs flipped" in page
+    assert "no exact test remains for this class" in page
+
+
 def test_hostile_names_are_text() -> None:
     side = msgspec.structs.replace(examples.side(HOSTILE, "a"), family=HOSTILE, oddities=[HOSTILE])
     claim = msgspec.structs.replace(
@@ -91,7 +128,8 @@ def test_hostile_names_are_text() -> None:
         because=HOSTILE,
         limits=[HOSTILE],
         not_compared=[HOSTILE],
-        recipe=[{"step": HOSTILE, HOSTILE: HOSTILE}],
+        recipe=hostile_recipe(),
+        reconstruction={"distance": 1.0, "by_step": [{"step": HOSTILE, "share": HOSTILE}], "remaining": HOSTILE},
     )
     result = msgspec.structs.replace(
         examples.comparison("derived"),
@@ -100,6 +138,7 @@ def test_hostile_names_are_text() -> None:
         computation={HOSTILE: [HOSTILE]},
         strands={HOSTILE: HOSTILE},
         towers={HOSTILE: claim},
+        renaming=hostile_names(),
     )
     page = html.render(result)
     assert "script" not in {name for name, _ in outline(page).tags}

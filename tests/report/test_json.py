@@ -1,5 +1,6 @@
 import json as standard
 import math
+import re
 from pathlib import Path
 
 import msgspec
@@ -8,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebear.errors import ForebearError
+from forebear.evidence.finding import Finding
 from forebear.report import json
-from forebear.verdict.comparison import Comparison, Ranking, Retention
+from forebear.verdict.comparison import ClassPower, Comparison, Ranking, Retention, WeightsClaim
+from forebear.verdict.further import BeyondBase, Calibration, MergeClaim
 from tests.report import examples
 
 
@@ -111,6 +114,18 @@ def test_a_schema_names_every_field(name: str) -> None:
     }
     for field in fields[name].__struct_fields__ if name in fields else ("disagreements", "unrecognised", "documents"):
         assert f'"{field}"' in text
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [Comparison, WeightsClaim, ClassPower, BeyondBase, MergeClaim, Calibration, Finding],
+    ids=lambda each: each.__name__,
+)
+def test_the_schema_describes_every_field_of_a_claim(claim: type[msgspec.Struct]) -> None:
+    described = json.schema("comparison")["$defs"][claim.__name__]
+    assert list(described["properties"]) == list(claim.__struct_fields__)
+    for field in claim.__struct_fields__:
+        assert re.search(rf"\b{field}\b", described["description"]), field
 
 
 def test_an_unknown_schema_is_refused() -> None:

@@ -40,8 +40,45 @@ def test_the_cap_is_spelled_with_its_condition() -> None:
 def test_independent_names_its_classes_and_the_open_ones() -> None:
     text = wording.paragraph(examples.comparison("independent"))
     assert "labels kept; relabelled" in text
-    assert "Not covered: all." in text
+    assert "Not covered: all (no exact test remains for this class)." in text
     assert "30 % of the neurons at cosine 0.5" in text
+
+
+def test_a_calibrated_verdict_gives_no_chance_but_what_strangers_reach() -> None:
+    text = wording.paragraph(examples.disguised())
+    assert "so none is given" in text
+    assert "Of 93 pairs of unrelated models measured alike none reached that" in text
+    assert "1 in 94" in text
+    assert "given the symmetry" not in text
+
+
+def test_a_calibrated_verdict_without_controls_claims_no_number() -> None:
+    claim = msgspec.structs.replace(examples.claim("derived"), basis="calibrated, not exact", log10_p=None)
+    told = wording.claim_detail(claim)
+    assert "the verdict rests on a calibrated measure." in told
+    assert "1 in" not in told
+
+
+def test_the_basis_is_told_where_something_fired() -> None:
+    exact = msgspec.structs.replace(examples.claim("related"), basis="exact")
+    assert wording.basis_told(exact).startswith("exact: ")
+    assert wording.basis_told(msgspec.structs.replace(exact, verdict="undetermined")) == ""
+    assert wording.basis_told(examples.claim("independent")) == ""
+
+
+def test_both_layouts_are_paid_for() -> None:
+    claim = examples.claim("derived")
+    again = [msgspec.structs.replace(each, frame="fitted") for each in claim.findings]
+    assert "the chance given pays for both" not in wording.claim_detail(claim)
+    both = msgspec.structs.replace(claim, findings=[*claim.findings, *again])
+    assert "the chance given pays for both" in wording.claim_detail(both)
+
+
+def test_power_with_a_condition_says_which() -> None:
+    power = examples.power()
+    entry = msgspec.structs.replace(power.classes["relabelled"], reason="given that embeddings were inherited")
+    text = wording.power_sentence(msgspec.structs.replace(power, classes=power.classes | {"relabelled": entry}))
+    assert "relabelled (given that embeddings were inherited)." in text
 
 
 def test_power_that_covers_nothing_is_said() -> None:

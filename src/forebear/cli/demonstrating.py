@@ -9,7 +9,7 @@ from pathlib import Path
 from forebear.demo.stories import Scene, scenes
 from forebear.report import json
 from forebear.report.plain import visible
-from forebear.report.terminal import step_text
+from forebear.report.steps import step_text
 from forebear.report.wording import paragraph
 
 COLUMNS = 88

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from forebear.evidence.finding import Finding
 from forebear.report.plain import number
+from forebear.report.steps import runs
 from forebear.verdict.comparison import ClassPower, Retention
 
+LAID_OUT = " (laid out by content)"
 CHANCE_BAND = 3.0  # |z| that independent models stay within
 WIDTH = 300.0
 HEIGHT = 150.0
@@ -82,10 +84,10 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class LayerMap:
-    """Two rows of layers and the lines between them."""
+    """Two rows of layers and the lines between them; of each reference layer also whether the model has it."""
 
     links: tuple[Link, ...]
-    reference: tuple[tuple[int, float], ...]
+    reference: tuple[tuple[int, float, bool], ...]
     cell: float
     labelled: int
     description: str
@@ -107,16 +109,30 @@ def layer_map(mapping: Sequence[int | None], reference_layers: int | None) -> La
         Link(layer, centres[layer], partner, None if partner is None else centres[partner])
         for layer, partner in enumerate(mapping)
     )
-    mapped = [each for each in mapping if each is not None]
-    straight = all(partner == layer for layer, partner in enumerate(mapping))
-    description = (
-        "Each layer of the model was compared with the reference's layer of the same number."
-        if straight
-        else (f"{len(mapped)} of {len(mapping)} layers of the model were compared with a layer of the reference.")
-    )
+    used = set(mapping)
     labelled = 1 if step >= 20 else 4 if step >= 7 else 10
-    reference = tuple((index, centres[index]) for index in range(depth))
-    return LayerMap(links, reference, min(step * 0.72, 26.0), labelled, description)
+    reference = tuple((index, centres[index], index in used) for index in range(depth))
+    return LayerMap(links, reference, min(step * 0.72, 26.0), labelled, layer_map_text(mapping, depth))
+
+
+def layer_map_text(mapping: Sequence[int | None], depth: int) -> str:
+    """Which layers correspond, which are new, repeated or left out, in words; layers are counted from 0.
+
+    Args:
+        mapping: for each layer of the model the reference's layer, or None.
+        depth: layers of the reference.
+    """
+    if list(mapping) == list(range(depth)):
+        return "Each layer of the model was compared with the reference's layer of the same number."
+    mapped = [each for each in mapping if each is not None]
+    told = f"{len(mapped)} of {len(mapping)} layers of the model were compared with a layer of the reference"
+    told += ", in another order." if mapped != sorted(mapped) else "."
+    stretches = {
+        "Without a counterpart in the reference": [layer for layer, each in enumerate(mapping) if each is None],
+        "Compared more than once": sorted({each for each in mapped if mapped.count(each) > 1}),
+        "Of the reference, compared with none": [layer for layer in range(depth) if layer not in mapped],
+    }
+    return " ".join([told, *(f"{words}: {runs(layers)}." for words, layers in stretches.items() if layers)])
 
 
 def retention_panels(retention: dict[str, Retention]) -> list[Panel]:
@@ -151,7 +167,7 @@ def layer_panel(finding: Finding) -> Panel:
     band_top = _y(CHANCE_BAND, low, high)
     outside = sum(abs(value) > CHANCE_BAND for value in known)
     return Panel(
-        title=f"{finding.test}: {finding.title}",
+        title=f"{finding.test}: {finding.title}{LAID_OUT if finding.frame == 'fitted' else ''}",
         description=f"{outside} of {len(known)} layers outside the band of chance; "
         f"from {number(min(known))} to {number(max(known))}.",
         x_ticks=_layer_ticks(len(values), slot),

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from forebear.report import charts, plain, terminal, wording
+from forebear.report import charts, names, plain, steps, terminal, wording
 from forebear.report.files import write_text
 from forebear.verdict.comparison import Comparison, Ranking, WeightsClaim
 
@@ -52,13 +52,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_finalize,
     )
-    environment.globals.update(wording=wording, terminal=terminal, figures=figures, charts=charts)
+    environment.globals.update(
+        wording=wording, names=names, steps=steps, terminal=terminal, figures=figures, charts=charts
+    )
     environment.filters.update(
         number=plain.number,
         count=plain.count,
         volume=plain.volume,
         capitalised=wording.ended,
-        step=terminal.step_text,
+        step=steps.step_text,
         outcome=terminal.finding_outcome,
         retention=terminal.retention_text,
     )

@@ -27,6 +27,13 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if 10**digits <= abs(value) < 1e9 else f"{value:.{digits - 1}e}"
 
 
+def within(value: float, low: float, high: float) -> str:
+    """A number with its 95 % interval: the ends where three digits tell them apart, else how far they lie."""
+    if number(low) != number(high):
+        return f"{number(value)} ({number(low)} to {number(high)})"
+    return f"{number(value)} ± {number(max(value - low, high - value, 0.0), 2)}"
+
+
 def count(value: int | None) -> str:
     """A count with thousands separated, and in words from a million on: ``22,713,216 (22.7 million)``."""
     if value is None:

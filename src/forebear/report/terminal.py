@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TextIO
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.padding import Padding
@@ -10,8 +10,19 @@ from rich.table import Table
 from rich.text import Text
 
 from forebear.evidence.finding import Finding
+from forebear.report.names import FEW, contradicted, renaming_rows, renaming_text
 from forebear.report.plain import number, visible, volume
-from forebear.report.wording import further_told, headline, paragraph, ranking_headline, towers_told
+from forebear.report.steps import reconstruction_text, runs, step_told
+from forebear.report.wording import (
+    FITTED,
+    basis_told,
+    further_told,
+    headline,
+    paragraph,
+    power_lines,
+    ranking_headline,
+    towers_told,
+)
 from forebear.verdict.comparison import Comparison, Ranking, Retention, Side, Verdict, WeightsClaim
 
 STYLES: dict[Verdict, str] = {
@@ -23,6 +34,8 @@ STYLES: dict[Verdict, str] = {
     "undetermined": "bold magenta",
 }
 PIPED_WIDTH = 100
+MOST_LEFT_OUT = 12
+"""Lines shown of what was not compared."""
 
 
 def console(stream: TextIO) -> Console:
@@ -44,13 +57,17 @@ def show_comparison(comparison: Comparison, stream: TextIO) -> None:
     if comparison.towers:
         out.print(_towers(comparison, claim))
         out.print()
-    out.print(_findings(claim))
+    _show_findings(out, claim)
     for line in _facts(claim):
         out.print(Text(visible(line)))
+    _show_recipe(out, claim)
+    _show_names(out, comparison.renaming)
     for heading, told in further_told(comparison).items():
         out.print(Text(visible(f"{heading}: {told}")))
+    if claim.power is not None and claim.verdict in ("independent", "undetermined"):
+        _listed(out, "What would have been found, by way of hiding", power_lines(claim.power))
     _listed(out, "Limits", claim.limits)
-    _listed(out, "Not compared", claim.not_compared)
+    _listed(out, "Not compared", claim.not_compared, MOST_LEFT_OUT)
 
 
 def show_ranking(ranking: Ranking, stream: TextIO) -> None:
@@ -73,12 +90,6 @@ def show_ranking(ranking: Ranking, stream: TextIO) -> None:
     out.print(table)
 
 
-def step_text(step: dict[str, object]) -> str:
-    """A recipe step in words: ``noise (sigma 0.005, tensors 32)``."""
-    amounts = ", ".join(f"{key.replace('_', ' ')} {_amount(value)}" for key, value in step.items() if key != "step")
-    return f"{step.get('step', 'unknown')} ({amounts})" if amounts else str(step.get("step", "unknown"))
-
-
 def retention_text(retention: Retention) -> str:
     """A deviation with its interval, or why there is none."""
     if retention.deviation is None:
@@ -93,6 +104,8 @@ def finding_outcome(finding: Finding) -> str:
     """What a finding says beside its value: its assumptions, or why it is not computable."""
     if finding.reason:
         return f"not computable: {finding.reason}"
+    if finding.effect.get("controls"):
+        return f"held against {number(finding.effect['controls'])} pairs of unrelated models"
     failed = [each.name for each in finding.assumptions if not each.holds]
     if failed:
         return f"assumption fails: {'; '.join(failed)}"
@@ -122,47 +135,72 @@ def _towers(comparison: Comparison, claim: WeightsClaim) -> Table:
     table.add_column("tower", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("log10 p", justify="right")
+    table.add_column("basis", no_wrap=True)
     table.add_column("because", overflow="fold")
     for name, each in towers_told(comparison, claim).items():
         verdict = Text(each.verdict, STYLES[each.verdict])
-        table.add_row(Text(visible(name)), verdict, number(each.log10_p), Text(visible(each.because)))
+        basis = basis_told(each).partition(",")[0].partition(":")[0] or "—"
+        table.add_row(Text(visible(name)), verdict, number(each.log10_p), basis, Text(visible(each.because)))
     return table
 
 
-def _findings(claim: WeightsClaim) -> Table:
+def _show_findings(out: Console, claim: WeightsClaim) -> None:
+    """The tests; those run again once parts were laid out by content stand apart."""
+    fixed = [each for each in claim.findings if each.frame != FITTED]
+    fitted = [each for each in claim.findings if each.frame == FITTED]
+    if not fitted:
+        out.print(_findings(claim.findings))
+        return
+    groups = (("Parts of the same number side by side", fixed), ("Parts laid out by content first", fitted))
+    for heading, findings in groups:
+        if findings:
+            out.print(Text(f"{heading}:", "bold"))
+            out.print(_findings(findings))
+
+
+def _findings(findings: list[Finding]) -> Table:
     table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
     table.add_column("test", no_wrap=True)
     table.add_column("question", overflow="fold")
     table.add_column("value", justify="right")
     table.add_column("log10 p", justify="right")
     table.add_column("outcome", overflow="fold")
-    for each in claim.findings:
+    for each in findings:
         outcome = Text(visible(finding_outcome(each)))
         table.add_row(each.test, Text(visible(each.title)), number(each.value), number(each.log10_p), outcome)
     return table
 
 
 def _facts(claim: WeightsClaim) -> list[str]:
-    lines = [f"Retention, {name}: deviation {retention_text(each)}" for name, each in claim.retention.items()]
-    if claim.recipe:
-        lines.append("Recipe from reference to model: " + "; ".join(step_text(step) for step in claim.recipe))
+    lines = [f"Basis: {basis_told(claim)}"] if basis_told(claim) else []
+    lines += [f"Retention, {name}: deviation {retention_text(each)}" for name, each in claim.retention.items()]
+    depth = max((each for each in claim.layer_map if each is not None), default=-1) + 1
+    if claim.layer_map != list(range(depth)):
+        lines.append(f"Layer by layer of the model, the reference's: {runs(claim.layer_map)}")
     return lines
 
 
-def _listed(out: Console, title: str, lines: list[str]) -> None:
-    if lines:
+def _show_recipe(out: Console, claim: WeightsClaim) -> None:
+    _listed(out, "Steps from reference to model", [step_told(step) for step in claim.recipe])
+    told = reconstruction_text(claim.recipe, claim.reconstruction)
+    if told:
+        out.print(Padding(Text(visible(told)), (0, 0, 0, 2)))
+
+
+def _show_names(out: Console, renaming: dict[str, Any] | None) -> None:
+    """How many names differ and a few of them; the rest stands in JSON and HTML."""
+    rows = renaming_rows(renaming)
+    if not rows:
+        return
+    out.print(Text.assemble(("Names: ", "bold"), visible(renaming_text(renaming))))
+    lines = [f"{row.get('model')} is {row.get('reference')} ({row.get('part')})" for row in rows]
+    _listed(out, "", [*contradicted(renaming), *lines], FEW)
+
+
+def _listed(out: Console, title: str, lines: list[str], most: int | None = None) -> None:
+    """Lines under a title, the first few of them where there are many."""
+    if lines and title:
         out.print(Text(f"{title}:", "bold"))
-    for line in lines:
+    more = [] if most is None or len(lines) <= most else [f"and {len(lines) - most} more; --json and --html list them"]
+    for line in [*lines[:most], *more]:
         out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
-
-
-def _amount(value: object) -> str:
-    if isinstance(value, float):
-        return number(value)
-    if isinstance(value, list):
-        return " and ".join(_amount(each) for each in value)
-    if isinstance(value, dict):
-        return " ".join(f"{key} {_amount(each)}" for key, each in value.items())
-    if value == "":
-        return "nothing"
-    return str(value)

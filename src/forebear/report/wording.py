@@ -6,11 +6,16 @@ show only containment.
 
 from __future__ import annotations
 
-from forebear.report.plain import chance, number
+from forebear.evidence.finding import Finding
+from forebear.report.plain import chance, number, within
 from forebear.verdict.comparison import ClassPower, Comparison, Power, Ranking, Verdict, WeightsClaim
 from forebear.verdict.further import MergeClaim
 
 SHARED_START_NOTE = "public default seeds and deterministic initialisation can produce this between unrelated labs"
+
+EXACT = "exact"
+FITTED = "fitted"
+FIRING = ("same", "derived", "related", "shared start")
 
 _HEADLINES: dict[Verdict, str] = {
     "same": "The model and the reference hold the same weights.",
@@ -45,6 +50,16 @@ _MEANINGS: dict[Verdict, str] = {
 }
 
 
+_CLASSES = {
+    "labels kept": "nothing was moved",
+    "relabelled": "neurons reordered, rescaled or with signs flipped",
+    "relabelled and rotated": "the same, and the values that pass between layers rotated",
+    "everything at once": "every change that keeps the function, drawn at random",
+}
+
+_SYMMETRY = "training treats the places inside a layer alike; what can be checked of this inside each model was checked"
+
+
 def headline(comparison: Comparison) -> str:
     """The answer in one sentence."""
     if comparison.weights is None:
@@ -70,9 +85,9 @@ def paragraph(comparison: Comparison) -> str:
 
 def claim_detail(claim: WeightsClaim) -> str:
     """Everything the paragraph says after its first sentence."""
-    parts = [_likelihood(claim), ended(claim.because), _MEANINGS[claim.verdict]]
+    parts = [_likelihood(claim), ended(claim.because), _deviation(claim), _MEANINGS[claim.verdict]]
     if claim.verdict == "derived" and claim.direction is None and claim.direction_reason:
-        parts.append(f"No direction is given: {ended(claim.direction_reason)}")
+        parts.append(f"No direction is given: {claim.direction_reason}.")
     if claim.verdict in ("independent", "undetermined"):
         parts.append(power_sentence(claim.power))
     if claim.verdict == "undetermined":
@@ -85,15 +100,26 @@ def power_sentence(power: Power | None) -> str:
     if power is None:
         return "No test could be run, so there is no power to state."
     stated = f"{100 * power.stated_share:.3g} % of the neurons at cosine {number(power.stated_cosine)}"
-    covered = [name for name, entry in power.classes.items() if covers(entry)]
-    open_classes = [name for name in power.classes if name not in covered]
+    covered = {name: entry for name, entry in power.classes.items() if covers(entry)}
     if not covered:
         return f"Inheritance of {stated} would not have been found reliably in any disguise class."
+    plain = [name for name, entry in covered.items() if not entry.reason]
     text = f"Inheritance of {stated} would have been found with probability at least 0.99 (95 % confidence) for: "
-    text += "; ".join(covered) + "."
-    if open_classes:
-        text += f" Not covered: {'; '.join(open_classes)}."
+    text += "; ".join([*plain, *(f"{name} ({entry.reason})" for name, entry in covered.items() if entry.reason)]) + "."
+    left = {name: entry for name, entry in power.classes.items() if name not in covered}
+    if left:
+        text += f" Not covered: {'; '.join(f'{name}{_why_open(entry)}' for name, entry in left.items())}."
     return text
+
+
+def power_lines(power: Power) -> list[str]:
+    """One line a disguise class: what it is, which tests remain, how many draws were found, and on what condition."""
+    return [f"{name}{_meant(name)}: {_found(entry)}" for name, entry in power.classes.items()]
+
+
+def class_told(name: str) -> str:
+    """What a disguise class means, for a reader who has not met its name; empty where it is not known."""
+    return _CLASSES.get(name, "")
 
 
 def covers(entry: ClassPower) -> bool:
@@ -132,17 +158,87 @@ def ended(sentence: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _likelihood(claim: WeightsClaim) -> str:
-    if claim.log10_p is None:
+def basis_told(claim: WeightsClaim) -> str:
+    """On what the verdict stands, in a few words; empty where nothing fired."""
+    if claim.basis is None or claim.verdict in ("independent", "undetermined"):
         return ""
-    if claim.verdict in ("derived", "related", "shared start"):
-        return (
-            "Had the two been trained independently, agreement this strong would have a chance of "
-            f"{chance(claim.log10_p)}, given the symmetry."
-        )
+    if claim.basis == EXACT:
+        return "exact: a test whose chance is computed, or equal values"
+    return "calibrated, not exact: held against unrelated models, no chance is computed"
+
+
+def frame_told(finding: Finding) -> str:
+    """How parts were laid beside each other for a test."""
+    return "laid out by content" if finding.frame == FITTED else "same number beside same number"
+
+
+def _likelihood(claim: WeightsClaim) -> str:
     if claim.verdict == "same":
         return ""
+    if claim.verdict in FIRING and claim.basis not in (EXACT, None):
+        return _calibrated(claim)
+    if claim.log10_p is None:
+        return ""
+    if claim.verdict in FIRING:
+        return (
+            "Had the two been trained independently, agreement this strong would have a chance of "
+            f"{chance(claim.log10_p)}, given the symmetry ({_SYMMETRY}).{_paid(claim)}"
+        )
     return f"Independent models show agreement as strong as this with a chance of {chance(claim.log10_p)}."
+
+
+def _paid(claim: WeightsClaim) -> str:
+    """That tests in a layout found by content are among those the chance pays for."""
+    if not any(each.frame == FITTED and each.log10_p is not None for each in claim.findings):
+        return ""
+    return (
+        " Tests were run with parts of the same number side by side, and again with parts laid out by content; the "
+        "chance given pays for both."
+    )
+
+
+def _calibrated(claim: WeightsClaim) -> str:
+    """What stands in the place of a chance where no exact test is left."""
+    silent = (
+        "No test with a computable chance decides this, so none is given; the verdict rests on a calibrated measure"
+    )
+    for each in claim.findings:
+        effect, controls, p = (each.effect.get(name) for name in ("effect", "controls", "conformal_p"))
+        if effect is not None and controls and p is not None:
+            reached = round(p * (1 + controls)) - 1
+            return (
+                f"{silent}: neurons paired by one of their matrices also agree in the others, by {number(effect)} "
+                f"where a copy has 1. Of {controls:.0f} pairs of unrelated models measured alike {reached or 'none'} "
+                f"reached that, which bounds the chance at about 1 in {1 / p:,.0f} for models like those."
+            )
+    return f"{silent}."
+
+
+def _deviation(claim: WeightsClaim) -> str:
+    if "deviation" not in claim.because:
+        return ""
+    return (
+        "Deviation tells how unevenly what one side learned is kept in the other, from its strongest directions to "
+        "its weakest; 0 is kept whole."
+    )
+
+
+def _meant(name: str) -> str:
+    meant = class_told(name)
+    return f" ({meant})" if meant else ""
+
+
+def _found(entry: ClassPower) -> str:
+    if entry.detected is None:
+        return entry.reason or "not measured"
+    condition = f"; {entry.reason}" if entry.reason else ""
+    return f"found in {entry.detected} of {entry.draws} draws by {', '.join(entry.tests) or 'no test'}{condition}"
+
+
+def _why_open(entry: ClassPower) -> str:
+    if entry.reason:
+        return f" ({entry.reason})"
+    return "" if entry.draws is None else f" ({entry.detected} of {entry.draws} draws found)"
 
 
 def _needed(claim: WeightsClaim) -> str:
@@ -163,14 +259,13 @@ def further_told(comparison: Comparison) -> dict[str, str]:
         told["Beyond the declared base"] = f"{beyond.verdict}{direction}: {beyond.because}{basis}."
     if merge is not None:
         shares = ", ".join(f"{source} {_weight(merge, source)}" for source in merge.weights)
-        amounts = f" Method {merge.method}; weights: {shares}." if merge.merged else ""
+        amounts = f" Method {merge.method}; weights with 95 % intervals: {shares}." if merge.merged else ""
         others = f" It may also be that {' or that '.join(merge.alternatives)}." if merge.alternatives else ""
         told["Merged from several"] = f"{'yes' if merge.merged else 'not shown'}: {merge.because}.{amounts}{others}"
     return told
 
 
 def _weight(merge: MergeClaim, source: str) -> str:
-    low, high = merge.intervals[source]
+    told = within(merge.weights[source], *merge.intervals[source])
     density = merge.densities.get(source)
-    kept = f", density {number(density[0])}" if density else ""
-    return f"{number(merge.weights[source])} ({number(low)} to {number(high)}{kept})"
+    return f"{told}, density {within(*density)}" if density else told
