@@ -55,6 +55,7 @@ _HEADS: dict[tuple[str, str | None], str] = {
 }
 _SHARE_OF = {"frozen": "of the tensors", "pruned": "of the values", "low-rank": "of the change lies along them"}
 _UNITS = {"layers": " layers", "experts": " experts a layer", "vocabulary": " tokens"}
+_ALL = "nothing is left."
 _UNSAID = frozenset(("step", "what", "alternatives", "from", "to", "intervals"))
 
 
@@ -140,7 +141,7 @@ def reconstruction_text(recipe: Sequence[Step], found: Mapping[str, Any] | None)
             "Once what is free is undone, no step with an amount that can be applied to the reference (noise, "
             f"rounding, quantising and the like) brings it nearer to the model.{trained if 'trained' in names else ''}"
         )
-    left = f"{_percent(remaining)} is left, {amount_text(sigma)} a value (root mean square)."
+    left = f"{_percent(remaining)} is left, {amount_text(sigma)} a value (root mean square)." if remaining else _ALL
     rest = trained if "trained" in names and isinstance(remaining, float) and remaining > 0.01 else ""
     return f"Once what is free is undone, the steps account for this much of the distance: {named}; {left}{rest}"
 
@@ -259,6 +260,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "fit": lambda value: f"embeddings of shared tokens agree at cosine {amount_text(value)}",
     "tokens": _after("tokens"),
     "coordinates": _after("values moved"),
+    "maps_tried": _after("kinds of map tried"),
     "flipped": _share("of signs flipped"),
     "shared": _after("rows kept"),
     "kept": _share("of the reference's kept"),

@@ -32,7 +32,7 @@ _DESCENT = {
 }
 
 _MEANINGS: dict[Verdict, str] = {
-    "same": "Once differences of storage, naming and order are undone, every compared value agrees.",
+    "same": "What was undone changes no function: names, order, scale, storage and the like.",
     "derived": (
         "This is containment, not parenthood: a barely changed relative of the true parent would look the same, and a "
         "pair of models cannot tell them apart."
