@@ -360,8 +360,9 @@ def _tokens_of(
 
 
 def _likeness(mine: Floats, yours: Floats) -> float:
+    mine, yours = mine.astype(np.float64), yours.astype(np.float64)
     lengths = float(np.linalg.norm(mine) * np.linalg.norm(yours))
-    return float((mine.astype(np.float64) * yours).sum()) / lengths if lengths > 0.0 else 0.0
+    return float((mine * yours).sum()) / lengths if lengths > 0.0 else 0.0
 
 
 def _fit(found: ResidualMap) -> float:
