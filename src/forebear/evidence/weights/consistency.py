@@ -22,6 +22,7 @@ from forebear.evidence.finding import Finding, listed
 from forebear.evidence.registry import test
 from forebear.evidence.weights.pair import Pair
 from forebear.statistics.arrays import Floats, row_cosines, unit_rows
+from forebear.statistics.leading import leading_directions
 from forebear.statistics.matching import mutual_nearest
 from forebear.statistics.planting import until_failure
 
@@ -183,8 +184,7 @@ def without_leading(mine: Floats, yours: Floats) -> tuple[Floats, Floats]:
     Args:
         mine, yours: ``(n, p)`` and ``(m, p)``.
     """
-    energy = sum(side.T @ side / max(float(np.square(side).sum()), 1e-30) for side in (mine, yours))
-    size = mine.shape[1]
-    leading = np.linalg.eigh(np.asarray(energy))[1][:, size - min(MOST_LEADING, size // 2) :]
+    scaled = [side / max(float(np.linalg.norm(side)), 1e-30) for side in (mine, yours)]
+    leading = leading_directions(np.concatenate(scaled), min(MOST_LEADING, mine.shape[1] // 2))
     first, second = (side - (side @ leading) @ leading.T for side in (mine, yours))
     return first, second

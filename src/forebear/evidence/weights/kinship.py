@@ -15,6 +15,7 @@ from forebear.evidence.finding import Finding
 from forebear.evidence.registry import test
 from forebear.evidence.weights.pair import Pair
 from forebear.statistics.arrays import Floats, centred, unit_rows
+from forebear.statistics.leading import leading_directions
 
 NAME = "t4.embedding"
 
@@ -57,10 +58,10 @@ def token_agreement(mine: Floats, yours: Floats) -> float:
 
 
 def _cosines(rows: Floats) -> Floats:
-    left, strengths, _ = np.linalg.svd(centred(rows), full_matrices=False)
-    kept = slice(min(LEADING, strengths.size // 2), None)
-    directions = unit_rows(left[:, kept] * strengths[kept])
+    shifted = centred(rows)
+    leading = leading_directions(shifted, min(LEADING, min(rows.shape) // 2))
+    directions = unit_rows(shifted - (shifted @ leading) @ leading.T)
     upper = np.triu_indices(rows.shape[0], 1)
     cosines: Floats = (directions @ directions.T)[upper]
-    shifted: Floats = cosines - cosines.mean()
-    return shifted
+    around: Floats = cosines - cosines.mean()
+    return around
