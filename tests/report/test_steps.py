@@ -88,8 +88,10 @@ def test_what_the_steps_account_for() -> None:
     noise = {"distance": 1.0, "by_step": [{"step": "noise", "share": 1.0}], "remaining": 0.0, "remaining_sigma": 0.0}
     trained = {"distance": 1.0, "by_step": [], "remaining": 1.0, "remaining_sigma": 0.1}
     assert "noise 100 %; nothing is left." in steps.reconstruction_text([{"step": "noise"}], noise)
-    assert "what training changed" in steps.reconstruction_text([{"step": "trained"}], trained)
-    assert "what training changed" not in steps.reconstruction_text([{"step": "noise"}], trained)
+    both = {"distance": 1.0, "by_step": [{"step": "cast", "share": 0.4}], "remaining": 0.6, "remaining_sigma": 0.1}
+    assert "what training changed" in steps.reconstruction_text([{"step": "trained"}, {"step": "cast"}], both)
+    assert "Training has no amount" in steps.reconstruction_text([{"step": "trained"}], trained)
+    assert "raining" not in steps.reconstruction_text([{"step": "noise"}], trained)
     assert "nothing is left" in steps.reconstruction_text([], {"distance": 0.0})
     assert steps.reconstruction_text([{"step": "merged"}], trained) == ""
     assert steps.reconstruction_text([], None) == ""

@@ -135,12 +135,11 @@ def reconstruction_text(recipe: Sequence[Step], found: Mapping[str, Any] | None)
     shares = [each for each in found.get("by_step", []) if isinstance(each, dict)]
     named = ", ".join(f"{each.get('step')} {_percent(each.get('share'))}" for each in shares)
     remaining, sigma = found.get("remaining"), found.get("remaining_sigma")
-    trained = " What is left is what training changed, which has no amount that could be applied."
+    if not named and "trained" in names:
+        return "Training has no amount that could be applied to the reference, so no share of the distance is accounted for."
     if not named:
-        return (
-            "Once what is free is undone, no step with an amount that can be applied to the reference (noise, "
-            f"rounding, quantising and the like) brings it nearer to the model.{trained if 'trained' in names else ''}"
-        )
+        return "No step with an amount that could be applied to the reference accounts for the distance that is left."
+    trained = " What is left is what training changed, which has no amount that could be applied."
     left = f"{_percent(remaining)} is left, {amount_text(sigma)} a value (root mean square)." if remaining else _ALL
     rest = trained if "trained" in names and isinstance(remaining, float) and remaining > 0.01 else ""
     return f"Once what is free is undone, the steps account for this much of the distance: {named}; {left}{rest}"

@@ -163,7 +163,7 @@ def basis_told(claim: WeightsClaim) -> str:
     if claim.basis is None or claim.verdict in ("independent", "undetermined"):
         return ""
     if claim.basis == EXACT:
-        return "exact: a test whose chance is computed, or equal values"
+        return "exact: a test whose chance is computed, or values that are equal"
     return "calibrated, not exact: held against unrelated models, no chance is computed"
 
 

@@ -92,7 +92,7 @@ def decide_related(
     if identity.everything:
         return Decision(
             "derived",
-            "all values found on both sides are equal once undone what is free, yet the models are not made alike "
+            "all values found on both sides are equal once what is free is undone, yet the models are not made alike "
             "(order or number of layers, width, or parts of one side only)",
             direction_reason="equal values carry no direction",
         )
@@ -129,7 +129,7 @@ def _equal(inheritance: Inheritance, complete: bool) -> Decision:
             "(--full reads every byte)",
             direction_reason=no_direction,
         )
-    return Decision("same", "all values compared are equal once undone what is free", direction_reason=no_direction)
+    return Decision("same", "all values compared are equal once what is free is undone", direction_reason=no_direction)
 
 
 def _without_curves(*, frozen: bool) -> Decision:

@@ -323,7 +323,9 @@ def _whole(claim: WeightsClaim, towers: TowerClaims) -> WeightsClaim:
     unlike += towers.one_sided
     if claim.verdict != "same" or not unlike:
         return claim
-    because = f"values of this tower are all equal once what is free is undone, those beside it are not ({listed(unlike)})"
+    because = (
+        f"values of this tower are all equal once what is free is undone, those beside it are not ({listed(unlike)})"
+    )
     return msgspec.structs.replace(claim, verdict="derived", because=because)
 
 
