@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forebear.alignment.vocabulary import pair_tokens, tokens_of
+from forebear.alignment.vocabulary import match_rows, pair_tokens, tokens_of
 from forebear.checkpoint import open_model
 from forebear.checkpoint.documents import Documents
 
@@ -100,3 +100,22 @@ def test_pairs_ascend_in_the_models_rows() -> None:
     found = pair_tokens({"a": 3, "b": 0, "c": 2}, {"a": 0, "b": 1, "c": 2}, (4, 4))
     assert np.all(np.diff(found.model[:3]) > 0)
     assert dict(zip(found.model.tolist(), found.reference.tolist(), strict=True))[3] == 0
+
+
+@pytest.mark.parametrize("factor", [1.0, 1e30, 1e-30])
+def test_reordered_rows_are_paired_by_content(factor: float) -> None:
+    rng = np.random.default_rng(0)
+    yours = rng.standard_normal((40, 16)).astype(np.float32)
+    order = np.roll(rng.permutation(40), 1)
+    found = match_rows(yours[order] * np.float32(factor), yours)
+    assert found is not None
+    assert found.how == "nearest rows"
+    assert np.array_equal(found.reference[np.argsort(found.model)], order)
+
+
+def test_rows_in_their_place_and_rows_of_strangers_are_not_paired_by_content() -> None:
+    rng = np.random.default_rng(1)
+    mine, yours = rng.standard_normal((40, 16)), rng.standard_normal((40, 16))
+    assert match_rows(mine, mine) is None
+    assert match_rows(mine, yours) is None
+    assert match_rows(mine[:, :8], yours) is None

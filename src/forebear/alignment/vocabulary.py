@@ -70,7 +70,8 @@ def match_rows(mine: Floats, yours: Floats) -> TokenMap | None:
     """
     if mine.shape[1] != yours.shape[1] or max(len(mine), len(yours)) > _MOST_MATCHED:
         return None
-    cosines = unit_rows(centred(mine)) @ unit_rows(centred(yours)).T
+    first, second = (unit_rows(centred(side.astype(np.float64))) for side in (mine, yours))
+    cosines = first @ second.T
     shared = min(cosines.shape)
     if float(np.median(cosines.max(axis=1))) < _NEAR or float(np.median(np.diagonal(cosines)[:shared])) > _NEAR / 2.0:
         return None
