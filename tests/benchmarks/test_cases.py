@@ -6,7 +6,7 @@ import pytest
 from benchmarks.accuracy.cases.chosen import Case, chosen, kinds
 from benchmarks.accuracy.cases.kind import BACKWARD, FORWARD, Kind, Lineage, NotBuiltError, Pair, Truth
 from benchmarks.accuracy.cases.report import report
-from benchmarks.accuracy.cases.run import Outcome, judged, recovered
+from benchmarks.accuracy.cases.run import Outcome, judged, recovered, run
 from benchmarks.accuracy.options import Options
 from forebear.errors import UsageError
 from forebear.verdict.comparison import Direction, WeightsClaim
@@ -155,3 +155,12 @@ class TestNames:
         told = {"names": [{"model": "b", "reference": "x"}, {"model": "c", "reference": "y"}]}
         assert recovered(told, {"a": "a", "b": "x", "c": "z"}) == (2, 3)
         assert recovered(None, {"a": "a", "b": "x"}) == (1, 2)
+
+
+def test_an_error_of_the_comparison_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise UsageError("nothing can be said")
+
+    monkeypatch.setattr("benchmarks.accuracy.cases.run.compare", refuse)
+    found = run(Case("identical", GATED))
+    assert found.verdict == "refused" and "nothing can be said" in found.because and not found.right

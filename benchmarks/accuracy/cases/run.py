@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy.cases.chosen import Case, kinds
 from benchmarks.accuracy.cases.kind import Kind, NotBuiltError, Pair
+from forebear.errors import ForebearError
 from forebear.verdict.compare import compare
 from forebear.verdict.comparison import WeightsClaim
 
@@ -80,6 +81,9 @@ class Outcome:
         return found
 
 
+REFUSED = "refused"
+"""Said where a comparison ends in an error: as wrong as a wrong verdict, since every case can be compared."""
+
 SIGMA_WITHIN = 0.02
 """Largest relative error of a noise amount that still counts as right."""
 
@@ -127,7 +131,10 @@ def run(case: Case) -> Outcome:
         except NotBuiltError as missing:
             return Outcome(case, missing=str(missing))
         started = time.monotonic()
-        result = compare(pair.model, pair.reference, full=True)
+        try:
+            result = compare(pair.model, pair.reference, full=True)
+        except ForebearError as error:
+            return Outcome(case, REFUSED, error.line(), seconds=time.monotonic() - started)
         seconds = time.monotonic() - started
     claim = result.weights
     if claim is None:
