@@ -66,6 +66,14 @@ def test_the_basis_is_told_where_something_fired() -> None:
     assert wording.basis_told(examples.claim("independent")) == ""
 
 
+def test_the_answer_says_whose_it_is_where_there_are_towers() -> None:
+    towers = {"vision": examples.claim("independent")}
+    text = wording.paragraph(msgspec.structs.replace(examples.comparison("derived"), towers=towers))
+    assert "This is the answer for the language tower." in text
+    assert "(vision: independent)" in text
+    assert "tower" not in wording.paragraph(examples.comparison("derived"))
+
+
 def test_both_layouts_are_paid_for() -> None:
     claim = examples.claim("derived")
     again = [msgspec.structs.replace(each, frame="fitted") for each in claim.findings]

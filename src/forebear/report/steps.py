@@ -136,7 +136,7 @@ def reconstruction_text(recipe: Sequence[Step], found: Mapping[str, Any] | None)
     named = ", ".join(f"{each.get('step')} {_percent(each.get('share'))}" for each in shares)
     remaining, sigma = found.get("remaining"), found.get("remaining_sigma")
     if not named and "trained" in names:
-        return "Training has no amount that could be applied to the reference: no share of the distance is accounted for."
+        return "Training has no amount that could be applied to the reference: none of the distance is accounted for."
     if not named:
         return "No step with an amount that could be applied to the reference accounts for the distance that is left."
     trained = " What is left is what training changed, which has no amount that could be applied."

@@ -16,6 +16,7 @@ from forebear.report.steps import reconstruction_text, runs, step_told
 from forebear.report.wording import (
     FITTED,
     basis_told,
+    basis_word,
     further_told,
     headline,
     paragraph,
@@ -139,8 +140,8 @@ def _towers(comparison: Comparison, claim: WeightsClaim) -> Table:
     table.add_column("because", overflow="fold")
     for name, each in towers_told(comparison, claim).items():
         verdict = Text(each.verdict, STYLES[each.verdict])
-        basis = basis_told(each).partition(",")[0].partition(":")[0] or "—"
-        table.add_row(Text(visible(name)), verdict, number(each.log10_p), basis, Text(visible(each.because)))
+        because = Text(visible(each.because))
+        table.add_row(Text(visible(name)), verdict, number(each.log10_p), basis_word(each), because)
     return table
 
 

@@ -80,7 +80,15 @@ def paragraph(comparison: Comparison) -> str:
     if claim is None:
         reason = comparison.weights_reason or "one side holds no tensors"
         return f"{headline(comparison)} {ended(reason)} {_MEANINGS['undetermined']}"
-    return " ".join(filter(None, (claim_headline(claim), claim_detail(claim))))
+    return " ".join(filter(None, (claim_headline(claim), detail(comparison))))
+
+
+def detail(comparison: Comparison) -> str:
+    """Everything the paragraph says after its first sentence; of the whole where there are no weights."""
+    claim = comparison.weights
+    if claim is None:
+        return paragraph(comparison)
+    return " ".join(filter(None, (claim_detail(claim), _beside(comparison, claim))))
 
 
 def claim_detail(claim: WeightsClaim) -> str:
@@ -167,9 +175,23 @@ def basis_told(claim: WeightsClaim) -> str:
     return "calibrated, not exact: held against unrelated models, no chance is computed"
 
 
+def basis_word(claim: WeightsClaim) -> str:
+    """The basis for a table: ``exact``, ``calibrated`` or a dash."""
+    return basis_told(claim).partition(":")[0].partition(",")[0] or "—"
+
+
 def frame_told(finding: Finding) -> str:
     """How parts were laid beside each other for a test."""
     return "laid out by content" if finding.frame == FITTED else "same number beside same number"
+
+
+def _beside(comparison: Comparison, claim: WeightsClaim) -> str:
+    """That the answer is one tower's, and what the others say."""
+    speaker, *others = towers_told(comparison, claim)
+    if not others:
+        return ""
+    told = "; ".join(f"{name}: {comparison.towers[name].verdict}" for name in others)
+    return f"This is the answer for the {speaker} tower. The others have answers of their own ({told})."
 
 
 def _likelihood(claim: WeightsClaim) -> str:
