@@ -76,6 +76,11 @@ def test_many_renamings_are_cut_short() -> None:
     assert "old3" not in told
 
 
+def test_prefixes_put_before_or_taken_off_are_told() -> None:
+    pairs = [{"from": "", "to": "llm", "tensors": 9}, {"from": "model", "to": "", "tensors": 1}]
+    assert "llm put before, model taken off" in steps.step_text({"step": "renamed", "prefixes": pairs})
+
+
 def test_alternatives_carry_their_reason() -> None:
     step = {"step": "trained", "alternatives": [{"step": "noise", "why": "the edge is flat"}, "a parent is missing"]}
     assert steps.alternatives(step) == ["noise added, because the edge is flat", "a parent is missing"]

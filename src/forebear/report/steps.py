@@ -209,9 +209,15 @@ def _listed(words: str) -> Callable[[Any], str]:
 def _prefixes(value: Any) -> str:
     """The most frequent changes of names."""
     pairs = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-    told = [f"{amount_text(each.get('from'))} to {amount_text(each.get('to'))}" for each in pairs[:MOST_NAMED]]
+    told = [_renamed(each.get("from"), each.get("to")) for each in pairs[:MOST_NAMED]]
     rest = f" and {len(pairs) - MOST_NAMED} more changes" if len(pairs) > MOST_NAMED else ""
     return f"{', '.join(told)}{rest}" if told else ""
+
+
+def _renamed(old: Any, new: Any) -> str:
+    if old == "":
+        return f"{amount_text(new)} put before"
+    return f"{amount_text(old)} taken off" if new == "" else f"{amount_text(old)} to {amount_text(new)}"
 
 
 def _origins(value: Any) -> str:
