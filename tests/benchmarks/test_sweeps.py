@@ -59,7 +59,7 @@ def test_a_table_in_markdown() -> None:
 def test_the_page_shows_table_and_chart(tmp_path: Path) -> None:
     write_chart(tmp_path / "sweeps" / "noise-gated.svg", CHART)
     table = Table("Sweep: noise", ("a",), [[1]])
-    write_page(tmp_path / "sweeps.md", {"noise": table}, {"noise": [("noise-gated.svg", CHART)]})
+    write_page(tmp_path / "sweeps.md", "the command", {"noise": table}, {"noise": [("noise-gated.svg", CHART)]})
     text = (tmp_path / "sweeps.md").read_text(encoding="utf-8")
-    assert "## Noise" in text and "(sweeps/noise-gated.svg)" in text and "| 1 |" in text
+    assert "the command" in text and "## Noise" in text and "(sweeps/noise-gated.svg)" in text and "| 1 |" in text
     assert (tmp_path / "sweeps" / "noise-gated.svg").is_file()

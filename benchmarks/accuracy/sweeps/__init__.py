@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.accuracy.options import Options
 from benchmarks.accuracy.parallel import in_order
 from benchmarks.accuracy.svg import Chart, Line, write_chart
-from benchmarks.accuracy.sweeps.page import write_page
+from benchmarks.accuracy.sweeps.page import COMMAND, write_page
 from benchmarks.accuracy.sweeps.points import Said, points, said_at
 from benchmarks.accuracy.tables import Table, share_interval
 from forebear.errors import UsageError
@@ -47,7 +47,8 @@ def tables(options: Options) -> list[Table]:
         for drawn in charts.values():
             for file, chart in drawn.items():
                 write_chart(_DOCS / "sweeps" / file, chart)
-        write_page(_DOCS / "sweeps.md", result, {name: list(drawn.items()) for name, drawn in charts.items()})
+        command = COMMAND.replace("sweeps", "sweeps --quick") if options.quick else COMMAND
+        write_page(_DOCS / "sweeps.md", command, result, {name: list(drawn.items()) for name, drawn in charts.items()})
     return list(result.values())
 
 
@@ -119,7 +120,7 @@ def _charts(name: str, said: Sequence[Said]) -> dict[str, Chart]:
             f"{title}, family {family}",
             unit,
             "log10 p",
-            [f"{at:.0%}" if name == "share" else f"{at:.2g}" for at in places],
+            [f"{at:.0%}" if name == "share" else f"{at:.3g}" for at in places],
             lines,
             (LOWEST, 0.0),
             (0, -100, -200, -300),

@@ -22,7 +22,8 @@ Everything here is printed by
 ```
 
 *disguised*: residual stream rotated, norms, heads and neurons rescaled, heads mixed, heads and neurons reordered;
-*flipped*: signs too, so that in these models nothing exact is left and only the calibrated effect can speak.
+*flipped*: signs too. Where nothing exact is left (flipped, or an ungated FFN under any disguise) log10 p stays near 0 and
+only the calibrated effect can speak; the tables say where it did.
 """
 _SAID = {
     "continued": "A child is trained on, from a fifth of its parent's steps to twenty times as many.",
@@ -32,15 +33,18 @@ _SAID = {
 }
 
 
-def write_page(path: Path, tables: Mapping[str, Table], charts: Mapping[str, Sequence[tuple[str, Chart]]]) -> None:
+def write_page(
+    path: Path, command: str, tables: Mapping[str, Table], charts: Mapping[str, Sequence[tuple[str, Chart]]]
+) -> None:
     """Writes the page aside, then puts it in place.
 
     Args:
         path: of the page.
+        command: that prints what is on it.
         tables: by sweep.
         charts: by sweep, with their file names.
     """
-    parts = [_INTRODUCTION.format(command=COMMAND)]
+    parts = [_INTRODUCTION.format(command=command)]
     for name, table in tables.items():
         figures = "\n".join(
             f"![{chart.title}: {chart.y_title} by {chart.x_title}](sweeps/{file})" for file, chart in charts[name]
