@@ -22,8 +22,8 @@ Everything here is printed by
 ```
 
 *disguised*: residual stream rotated, norms, heads and neurons rescaled, heads mixed, heads and neurons reordered;
-*flipped*: signs too. Where nothing exact is left (flipped, or an ungated FFN under any disguise) log10 p stays near 0 and
-only the calibrated effect can speak; the tables say where it did.
+*flipped*: signs too. Where nothing exact is left (flipped, or an ungated FFN under any disguise) log10 p stays near 0
+and only the calibrated effect can speak; the tables say where it did.
 """
 _SAID = {
     "continued": "A child is trained on, from a fifth of its parent's steps to twenty times as many.",
