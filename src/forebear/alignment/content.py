@@ -9,7 +9,7 @@ tests of labels and signs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -309,7 +309,10 @@ def find_tables(
     wanted = [part for part in (Part(Role.EMBEDDING), Part(Role.OUTPUT)) if part in reference[1].parts]
     fits: dict[_Pairing, ResidualMap] = {}
     likeness: dict[_Pairing, float] = {}
-    for name, turned, rows in _tall(model, hidden):
+    named = {(view.tensor, part) for part, view in (claimed or {}).items()}
+    likely = {name for name, part in named if part in wanted}
+    sizes = {reference[1].parts[part].shape[0] for part in wanted}
+    for name, turned, rows in _tall(model, hidden, likely, sizes):
         for part in wanted:
             mine, yours = _tokens_of(model, Slot(name, rows, turned), reference, part, tokens)
             if np.isfinite(mine).all() and np.isfinite(yours).all():
@@ -319,7 +322,6 @@ def find_tables(
     if not fits:
         return None
     chosen: dict[Part, _Pairing] = {}
-    named = {(view.tensor, part) for part, view in (claimed or {}).items()}
     favour = {key: CLEARLY if (key[0], key[2]) in named else 1.0 for key in fits}
     for key in sorted(fits, key=lambda key: -_fit(fits[key]) * favour[key]):
         if key[2] not in chosen and key[0] not in {name for name, _, _ in chosen.values()}:
@@ -369,8 +371,13 @@ def _fit(found: ResidualMap) -> float:
     return 0.0 if found.fit is None else found.fit
 
 
-def _tall(store: TensorStore, hidden: int) -> list[tuple[str, bool, int]]:
-    """The tallest matrices over the residual stream, three at most: those half as tall as the tallest."""
+def _tall(
+    store: TensorStore, hidden: int, likely: Collection[str] = (), sizes: Collection[int] = ()
+) -> list[tuple[str, bool, int]]:
+    """The tallest matrices over the residual stream, three at most: those half as tall as the tallest.
+
+    Beside them those that names claim, and two as tall as the reference's vocabulary.
+    """
     found = [
         (slot.tensor, slot.turned, slot.vectors)
         for slot in slots_of(store, hidden)
@@ -378,7 +385,9 @@ def _tall(store: TensorStore, hidden: int) -> list[tuple[str, bool, int]]:
     ]
     tallest = max((rows for _, _, rows in found), default=0)
     near = [item for item in found if 2 * item[2] > tallest]
-    return sorted(near, key=lambda item: (-item[2], item[0]))[:3]
+    alike = [item for item in found if item[2] in sizes][:2]
+    chosen = sorted(near, key=lambda item: (-item[2], item[0]))[:3]
+    return list(dict.fromkeys([*chosen, *alike, *(item for item in found if item[0] in likely)]))
 
 
 def _paired(mine: int, yours: int, tokens: tuple[Index, Index] | None) -> tuple[Index, Index]:

@@ -232,15 +232,16 @@ class _Laying:
         return carried
 
     def _stream_bias(self, source: Part) -> Floats:
-        return self.frame.residual.to_model(whole(self.reference, self.reference[1].parts[source])[None, :])[0]
+        values = whole(self.reference, self.reference[1].parts[source])
+        carried: Floats = self.frame.residual.to_model(values[None, :])[0]
+        return carried
 
     def _gain(self, source: Part) -> Floats:
         """A gain under a signed permutation; coordinates the reference does not reach have gain one."""
         moved = np.abs(self._stream_bias(source))
         signs = _without_signs(self.frame.residual)
         gain = signs.to_model(whole(self.reference, self.reference[1].parts[source])[None, :])[0]
-        reached: Floats = np.where(moved > 0.0, gain, 1.0).astype(np.float32)
-        return reached
+        return np.asarray(np.where(moved > 0.0, gain, 1.0), dtype=np.float32)
 
     def _unfolded(self, part: Part, source: Part) -> Floats:
         """Reference's gain folded in, stream rotated, the model's gain divided out."""

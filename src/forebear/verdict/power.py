@@ -123,6 +123,8 @@ def _rotated(pair: Pair, relabelled: ClassPower, *, looked_for: bool) -> ClassPo
 
 def _everything(pair: Pair, curves: bool) -> ClassPower:
     """No exact test exists; the effect held against strangers is what would be seen."""
+    if pair.alignment.spent is None:
+        return ClassPower(reason="no map of the residual stream other than the identity was looked for or found")
     found = _ffns(pair, _MOST_BLOCKS, any_width=True)
     if not found or not curves:
         return ClassPower(reason="no FFN could be read on both sides" if not found else "told of the fixed draw only")

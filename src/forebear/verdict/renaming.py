@@ -41,7 +41,8 @@ def settle_names(mine: Prepared, yours: Prepared, progress: Progress) -> tuple[P
         return mine, yours, None
     guided_by_model = unknown[1] and not unknown[0]
     guide, guided = (mine, yours) if guided_by_model else (yours, mine)
-    if not guide.anatomy.parts:
+    # A side whose towers are known but for a language tower has none; its encoder is not a misnamed one.
+    if not guide.anatomy.parts or (not guided.anatomy.parts and guided.others):
         return mine, yours, None
     progress("settling names", 0.0)
     try:
@@ -92,9 +93,16 @@ def _named(side: Prepared, found: Renaming) -> Prepared:
         side.side,
         family=anatomy.family,
         geometry=msgspec.to_builtins(anatomy.geometry),
-        oddities=[*(odd for odd in side.side.oddities if not odd.startswith("not recognised: ")), *_odd(found, left)],
+        oddities=[*_kept_oddities(side), *_odd(found, left)],
     )
     return replace(side, anatomy=anatomy, others=others, side=described)
+
+
+def _kept_oddities(side: Prepared) -> list[str]:
+    """What was noticed of the model, but not what its former anatomy had to say."""
+    return [
+        odd for odd in side.side.oddities if not odd.startswith("not recognised: ") and odd not in side.anatomy.notes
+    ]
 
 
 def _odd(found: Renaming, left: tuple[str, ...]) -> list[str]:
