@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10
 
 from forebear.evidence.finding import Finding
@@ -98,7 +98,11 @@ def decide_related(
         )
     if residual.noise is not None:
         return _noised(residual.noise_on_model)
-    return _by_curves(inheritance, frozen=bool(identity.equal))
+    decision = _by_curves(inheritance, frozen=bool(identity.equal))
+    if inheritance.layered or decision.direction is None:
+        return decision
+    reason = "only embedding or output agree, whose curves do not tell which side came first"
+    return replace(decision, direction=None, direction_reason=reason)
 
 
 def _by_curves(inheritance: Inheritance, *, frozen: bool) -> Decision:

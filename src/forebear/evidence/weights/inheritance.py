@@ -51,6 +51,7 @@ class Inheritance:
         neurons: pairing by place.
         containment: retention both ways (model in reference first) of the matrices that agree and changed; None
             where there are none.
+        layered: the curves are those of layers; otherwise of embedding and output alone, where no layer agrees.
         energy: share of energy of model and reference above the noise edge, averaged over inherited parts.
     """
 
@@ -58,6 +59,7 @@ class Inheritance:
     neurons: dict[Place, NeuronMap]
     containment: Containment | None
     energy: tuple[float, float]
+    layered: bool = True
 
     @property
     def agreeing(self) -> list[Part]:
@@ -123,9 +125,10 @@ def measure_inheritance(
             if found is not None:
                 curves.setdefault(layer, []).append(found[:2])
                 energies.append(found[2:])
-    if not curves and outside:
+    layered = bool(curves) or not outside
+    if not layered:
         curves, energies = {0: outside}, outside_energies
-    return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies))
+    return Inheritance(parts, neurons, _containment(curves, alignment), _mean_energy(energies), layered)
 
 
 def paired_matrices(alignment: Alignment, neurons: dict[Place, NeuronMap]) -> Iterator[PairedMatrix]:
