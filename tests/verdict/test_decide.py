@@ -70,7 +70,7 @@ CASES = {
     "equal once permuted, sampled": Case(
         "derived", None, "--full", EQUAL, inheritance=inherited(None, identity=False), complete=False
     ),
-    "equal, one has more": Case("derived", None, "equal values", EQUAL, one_sided=True),
+    "equal, one has more": Case("derived", None, "not made alike", EQUAL, one_sided=True),
     "part equal": Case("derived", None, "equal values", FROZEN),
     "noise on the reference": Case("derived", "reference to model", "noise of one scalar", residual=noise(0.0)),
     "noise on the model": Case("derived", "model to reference", "noise of one scalar", residual=noise(-100.0)),
