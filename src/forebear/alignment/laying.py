@@ -164,6 +164,8 @@ class _Laying:
             source = source_of(part, self.frame, yours)
             if source is None or (layers is not None and part.layer is not None and part.layer not in layers):
                 continue
+            if _of_the_stream(self.reference, source) and not _of_the_stream(self.model, part):
+                continue
             values = self._values(part, source)
             if values is None:
                 parts[part] = yours.parts[source]
@@ -194,7 +196,7 @@ class _Laying:
     def _values(self, part: Part, source: Part) -> Callable[[], Floats] | None:
         """How the part is computed; None where the reference's own tensor serves as it is."""
         residual = self.frame.residual
-        if not residual.fitted or not self._of_the_stream(source):
+        if not residual.fitted or not _of_the_stream(self.reference, source):
             return None
         if part.role in WRITES:
             return partial(self._written, source)
@@ -203,13 +205,6 @@ class _Laying:
         if part.role in STREAM_BIASES:
             return partial(self._stream_bias, source)
         return self._rotated(part, source) if residual.matrix is not None else self._moved(part, source)
-
-    def _of_the_stream(self, source: Part) -> bool:
-        """Whether a part has the residual stream's width where its role says (some read a compressed stream)."""
-        shape, hidden = self.reference[1].parts[source].shape, self.reference[1].geometry.hidden
-        axis = -1 if source.role in READS else 0
-        touches = READS | WRITES | STREAM_BIASES | NORMS.keys()
-        return source.role not in touches or shape[axis] == hidden
 
     def _moved(self, part: Part, source: Part) -> Callable[[], Floats] | None:
         if part.role in READS:
@@ -273,6 +268,14 @@ class _Laying:
         norm = side[1].norm_of(part)
         bias = None if norm is None else side[1].parts.get(Part(NORMS[norm.role], norm.layer))
         return matrix @ whole(side, bias) if bias is not None else np.zeros(matrix.shape[0], np.float32)
+
+
+def _of_the_stream(side: Side, part: Part) -> bool:
+    """Whether a part has the residual stream's width where its role says (some read a compressed stream)."""
+    shape, hidden = side[1].parts[part].shape, side[1].geometry.hidden
+    axis = -1 if part.role in READS else 0
+    touches = READS | WRITES | STREAM_BIASES | NORMS.keys()
+    return part.role not in touches or shape[axis] == hidden
 
 
 def _without_signs(found: ResidualMap) -> ResidualMap:

@@ -239,6 +239,11 @@ class Sampled:
         return gain
 
 
+def in_range(*arrays: NDArray[np.floating]) -> bool:
+    """Whether all values are finite and small enough to be squared and summed in float32."""
+    return all(bool(np.isfinite(one).all()) and float(np.abs(one).max(initial=0.0)) < LARGEST for one in arrays)
+
+
 def _out_of_range(values: Floats) -> str | None:
     """Why values cannot be squared and summed in float32."""
     if not np.isfinite(values).all():

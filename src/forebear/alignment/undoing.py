@@ -14,21 +14,17 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from forebear.alignment.frame import Frame
-from forebear.alignment.heads import Attention, HeadMap, near_powers, pair_heads
+from forebear.alignment.heads import Attention, HeadMap, pair_heads
 from forebear.alignment.laying import NORMS, READS, STREAM_BIASES, WRITES, lay
-from forebear.alignment.neurons import MATCHED, NeuronMap, pair_copies, pair_neurons
+from forebear.alignment.neuron_sources import RESCALED, NeuronSource, neuron_source
 from forebear.alignment.overlay import Computed, Overlay, Side, computed_tensor, whole
-from forebear.alignment.sampled import Ffn, Place, balanced
+from forebear.alignment.sampled import Ffn, Place, in_range
 from forebear.anatomy.parts import Part, Role
 from forebear.statistics.arrays import Floats, unit_rows
 
 Step = dict[str, Any]
-
-RESCALED = 0.25
-"""Spread of log2 of a factor over neurons or coordinates from which it is read as put there, not learned."""
 
 LEFT_BY_GAIN = 0.9
 """Share of the spread of what became of a norm's readers, column by column, that its own change must leave at most to
@@ -38,37 +34,6 @@ where half an octave was moved."""
 _PLAIN = (Role.GATE, Role.UP, Role.DOWN)
 _SHARED = (Role.SHARED_GATE, Role.SHARED_UP, Role.SHARED_DOWN)
 _BIASES = {Role.GATE: Role.GATE_BIAS, Role.UP: Role.UP_BIAS}
-_MOST_ASSIGNED = 2048
-
-
-@dataclass(frozen=True)
-class NeuronSource:
-    """Neurons of one FFN of the model and where they come from.
-
-    Attributes:
-        model, reference: neurons, pair by pair.
-        factor: what the way up of the reference's neuron is multiplied by, and its way down divided by.
-        split: what the way down of the reference's neuron is multiplied by besides, where its copies share its output.
-        pairing: how they were found.
-        widths: neurons of model and reference.
-    """
-
-    model: np.ndarray
-    reference: np.ndarray
-    factor: Floats
-    split: Floats
-    pairing: NeuronMap
-    widths: tuple[int, int]
-
-    @property
-    def whole(self) -> bool:
-        """Every neuron of both sides has its partner."""
-        return self.model.size == self.widths[0] == self.widths[1] == np.unique(self.reference).size
-
-    @property
-    def moved(self) -> bool:
-        """Some neuron is not under its own number."""
-        return not np.array_equal(self.model, self.reference)
 
 
 @dataclass(frozen=True)
@@ -123,12 +88,7 @@ def _remaining_turn(found: Undone) -> NDArray[np.float64] | None:
             work.values(index, part).T if part.role in WRITES else work.values(index, part) * work.gain(0, part)
             for index in (0, 1)
         )
-        if (
-            mine.shape == yours.shape
-            and mine.shape[1] == hidden
-            and np.isfinite(mine).all()
-            and np.isfinite(yours).all()
-        ):
+        if mine.shape == yours.shape and mine.shape[1] == hidden and in_range(mine, yours):
             products += unit_rows(yours).T.astype(np.float64) @ unit_rows(mine)
     if not products.any():
         return None
@@ -245,7 +205,9 @@ def _norms(work: _Work) -> Iterator[Part]:
         gains = work.values(0, norm), work.values(1, norm)
         if any(work.mine[1].parts[part].shape[1:] != gains[0].shape for part in parts):
             continue
-        if np.any(gains[0] == 0.0) or np.any(gains[1] == 0.0) or not _moved_into(work, parts, gains):
+        if np.any(gains[0] == 0.0) or np.any(gains[1] == 0.0) or not in_range(*gains):
+            continue
+        if not _moved_into(work, parts, gains):
             continue
         factor = gains[1] / gains[0]
         for part in parts:
@@ -259,7 +221,10 @@ def _norms(work: _Work) -> Iterator[Part]:
 
 def _moved_into(work: _Work, parts: list[Part], gains: tuple[Floats, Floats]) -> bool:
     """Whether the gain's change explains that of the columns that read it."""
-    columns = [sum(np.square(work.values(index, part)).sum(axis=0) for part in parts) for index in (0, 1)]
+    readers = [[work.values(index, part) for part in parts] for index in (0, 1)]
+    if not in_range(*readers[0], *readers[1]):
+        return False
+    columns = [sum(np.square(values).sum(axis=0) for values in side) for side in readers]
     if any(np.any(energy == 0.0) for energy in columns):
         return False
     gain = np.log2(np.abs(gains[1] / gains[0]))
@@ -303,7 +268,7 @@ def _attention(work: _Work, index: int, layer: int) -> Attention | None:
     counts = (geometry.heads, geometry.kv_heads, geometry.kv_heads, geometry.heads)
     split = []
     for values, count, size in zip((*arrays, output), counts, sizes, strict=True):
-        if values.shape[0] != count * size or not np.isfinite(values).all():
+        if values.shape[0] != count * size or not in_range(values):
             return None
         split.append(values.reshape(count, size, -1))
     return Attention(*split)
@@ -358,14 +323,15 @@ def _neurons(work: _Work, frame: Frame) -> Iterator[tuple[Place, NeuronSource]]:
         roles = _SHARED if place.shared else _PLAIN
         parts = [Part(role, place.layer, place.expert) for role in roles]
         parts = [part for part in parts if part in work.mine[1].parts]
-        if not work.has(*parts) or len(parts) < 2:
+        # The way up, the way down, and the gate where the model has one.
+        if not work.has(*parts) or parts[-2:] != [Part(role, place.layer, place.expert) for role in roles[1:]]:
             continue
         ffns = _ffn(work, 0, parts), _ffn(work, 1, parts)
         if ffns[0] is None or ffns[1] is None:
             if work.mine[1].parts[parts[0]].shape != work.yours[1].parts[parts[0]].shape:
                 work.dropped |= set(parts)
             continue
-        found = _source(ffns[0], ffns[1], copied=sources.count(source) > 1)
+        found = neuron_source(ffns[0], ffns[1], copied=sources.count(source) > 1)
         if found is not None:
             _move_neurons(work, place, parts, found)
             yield place, found
@@ -374,13 +340,13 @@ def _neurons(work: _Work, frame: Frame) -> Iterator[tuple[Place, NeuronSource]]:
 
 
 def _ffn(work: _Work, index: int, parts: list[Part]) -> Ffn | None:
-    """An FFN whole, gains folded; None where values are not finite."""
+    """An FFN whole, gains folded; None where values cannot be squared and summed."""
     gated = len(parts) == 3
     up, down = parts[-2], parts[-1]
     reading = _single(work.values(index, up) * work.gain(index, up))
     writing = _single(work.values(index, down).T)
     gate = _single(work.values(index, parts[0]) * work.gain(index, parts[0])) if gated else None
-    if not all(np.isfinite(values).all() for values in (reading, writing, *([gate] if gate is not None else []))):
+    if not in_range(reading, writing, *([gate] if gate is not None else [])):
         return None
     every = np.arange(reading.shape[0], dtype=np.int64)
     read, written = (np.arange(values.shape[1], dtype=np.int64) for values in (reading, writing))
@@ -402,82 +368,10 @@ def _route(work: _Work, frame: Frame) -> None:
             if not work.has(part):
                 continue
             values = work.values(1, part)
-            if len(order) != len(experts) or len(values) <= max(order, default=-1):
+            if not order or len(order) != len(experts) or len(values) <= max(order, default=-1):
                 work.dropped.add(part)
             elif order != list(range(len(values))):
                 work.replace(1, part, values[np.asarray(order)])
-
-
-def _source(mine: Ffn, yours: Ffn, *, copied: bool) -> NeuronSource | None:
-    even = [replace(ffn, up=up, down=down) for ffn in (mine, yours) for up, down in [_even(ffn)]]
-    pairing = pair_copies(*even) if copied or mine.width > yours.width else pair_neurons(*even)
-    if not pairing.identity and pairing.near_share < MATCHED and pairing.near.sum() < MATCHED * yours.width:
-        return None
-    if pairing.identity:
-        rows, columns, signs = pairing.model, pairing.reference, pairing.flipped
-    else:
-        near = pairing.near
-        rows, columns, signs = pairing.model[near], pairing.reference[near], pairing.flipped[near]
-        if mine.width == yours.width and not copied:
-            rows, columns, signs = _completed(even[0], even[1], rows, columns, signs)
-    factor = signs * _factors(mine, yours, rows, columns)
-    split = _split(mine, yours, rows, columns)
-    return NeuronSource(rows, columns, factor.astype(np.float32), split, pairing, (mine.width, yours.width))
-
-
-def _split(mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray) -> Floats:
-    """One over the number of copies, where these share their neuron's output so that together they give it whole."""
-    times = np.bincount(columns, minlength=yours.width)[columns]
-    shared = (1.0 / times).astype(np.float32)
-    copied = times > 1
-    own, theirs = np.abs(mine.down[rows[copied]]), np.abs(yours.down[columns[copied]])
-    whole_error = float(np.square(own - theirs).sum())
-    split_error = float(np.square(own - theirs * shared[copied, None]).sum())
-    return shared if split_error < whole_error / 2.0 else np.ones_like(shared)
-
-
-def _even(ffn: Ffn) -> tuple[Floats, Floats]:
-    return (ffn.up, ffn.down) if ffn.gate is None else balanced(ffn.up, ffn.down)
-
-
-def _completed(
-    mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray, signs: Floats
-) -> tuple[np.ndarray, np.ndarray, Floats]:
-    """Neurons without a near partner are assigned to each other, where these are few."""
-    free = [np.setdiff1d(np.arange(mine.width), taken) for taken in (rows, columns)]
-    if not free[0].size or free[0].size > _MOST_ASSIGNED or rows.size < mine.width // 2:
-        return rows, columns, signs
-    first, second = (_unit_features(ffn, chosen) for ffn, chosen in zip((mine, yours), free, strict=True))
-    linear = first[1] @ second[1].T
-    gates = first[0] @ second[0].T if mine.gate is not None else np.zeros_like(linear)
-    flips = mine.gate is not None
-    left, right = linear_sum_assignment(-(gates + (np.abs(linear) if flips else linear)))
-    turned = np.where(linear[left, right] < 0.0, -1.0, 1.0) if flips else np.ones(left.size)
-    together = np.concatenate([rows, free[0][left]]), np.concatenate([columns, free[1][right]])
-    order = np.argsort(together[0])
-    return together[0][order], together[1][order], np.concatenate([signs, turned])[order].astype(np.float32)
-
-
-def _unit_features(ffn: Ffn, chosen: np.ndarray) -> tuple[Floats, Floats]:
-    def unit(rows: Floats) -> Floats:
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.where(lengths > 0.0, lengths, 1.0)
-
-    gate = unit(ffn.gate[chosen]) if ffn.gate is not None else np.zeros((chosen.size, 1), np.float32)
-    return gate, np.concatenate([unit(ffn.up[chosen]), unit(ffn.down[chosen])], axis=1)
-
-
-def _factors(mine: Ffn, yours: Ffn, rows: np.ndarray, columns: np.ndarray) -> Floats:
-    """Factor moved from the way down into the way up, neuron by neuron; ones unless it was put there."""
-    lengths = [
-        np.maximum(np.linalg.norm(values, axis=1), 1e-30)
-        for values in (mine.up[rows], yours.up[columns], mine.down[rows], yours.down[columns])
-    ]
-    up, down = np.log2(lengths[0] / lengths[1]), np.log2(lengths[2] / lengths[3])
-    moved, learned = (up - down) / 2.0, (up + down) / 2.0
-    if mine.gate is None or np.std(moved) < RESCALED or np.std(moved) < 2.0 * np.std(learned):
-        return np.ones(rows.size)
-    return near_powers(np.exp2(moved))
 
 
 def _move_neurons(work: _Work, place: Place, parts: list[Part], found: NeuronSource) -> None:

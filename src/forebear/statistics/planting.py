@@ -78,7 +78,9 @@ class PlantedLabels:
         self._kept: dict[float, list[tuple[Floats, Floats, Floats]]] = {}
 
     def detected(self, share: float, cosine: float) -> int:
-        """Draws of ``DRAWS`` in which the test fires on this share of rows at this cosine."""
+        """Draws of ``DRAWS`` in which the test fires on this share of rows at this cosine; none if no block varies."""
+        if not self._blocks:
+            return 0
         if share not in self._kept:
             self._kept.clear()  # one share at a time: the parts of all draws are large
             self._kept[share] = [self._coins(own, cross, scale, share) for own, cross, scale in self._blocks]

@@ -79,8 +79,9 @@ class StoredPair:
     def _within_rounding(self) -> bool:
         """The difference is no larger than rounding to either side's storage type leaves it."""
         steps = [_STEP.get(dtype, _SMALLEST_STEP) for dtype in self.types]
-        allowed = _ROUNDINGS * max(*steps, _SMALLEST_STEP) * np.sqrt(np.mean(np.square(self.reference)))
-        return bool(np.sqrt(np.mean(np.square(self.model - self.reference))) <= allowed)
+        model, reference = self.model.astype(np.float64), self.reference.astype(np.float64)
+        allowed = _ROUNDINGS * max(*steps, _SMALLEST_STEP) * np.sqrt(np.mean(np.square(reference)))
+        return bool(np.sqrt(np.mean(np.square(model - reference))) <= allowed)
 
 
 def equal_up_to_cast(model: Floats, reference: Floats, types: tuple[str, str]) -> bool:

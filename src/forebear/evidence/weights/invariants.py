@@ -114,6 +114,8 @@ def _features(alignment: Alignment, read: Index, written: Index, reading: Floats
     if reading.shape[1] > hidden:
         return None
     labels, columns = split_coordinates(alignment, hidden, read, written)
+    if not labels.size or not columns.size:
+        return None
     forward = reading[:, _at(read, labels)].T @ writing[:, _at(written, columns)]
     features = [unit_rows(forward)]
     if np.isin(labels, written).all() and np.isin(columns, read).all():
