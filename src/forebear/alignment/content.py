@@ -321,16 +321,29 @@ def find_tables(
                 likeness[name, turned, part] = _likeness(mine, found.to_model(yours))
     if not fits:
         return None
-    chosen: dict[Part, _Pairing] = {}
-    favour = {key: CLEARLY if (key[0], key[2]) in named else 1.0 for key in fits}
-    for key in sorted(fits, key=lambda key: -_fit(fits[key]) * favour[key]):
-        if key[2] not in chosen and key[0] not in {name for name, _, _ in chosen.values()}:
-            chosen[key[2]] = key
+    chosen = _chosen({key: _fit(found) for key, found in fits.items()}, named)
     if Part(Role.OUTPUT) not in wanted:
         _untie(fits, likeness, chosen)
     best = max(chosen.values(), key=lambda key: _fit(fits[key]))
     places = {part: (name, turned) for part, (name, turned, _) in chosen.items()}
     return TablesFound(fits[best], places, {part: _fit(fits[key]) for part, key in chosen.items()})
+
+
+def _chosen(fits: Mapping[_Pairing, float], named: Collection[tuple[str, Part]]) -> dict[Part, _Pairing]:
+    """The pairings that fit best, each tensor and part once.
+
+    What names claim to be another part is not taken merely because nothing better is there.
+    """
+    best = max(fits.values())
+    elsewhere = {name for name, part in named if part.role not in TABLES}
+    favour = {key: CLEARLY if (key[0], key[2]) in named else 1.0 for key in fits}
+    chosen: dict[Part, _Pairing] = {}
+    for key in sorted(fits, key=lambda key: -fits[key] * favour[key]):
+        name, _, part = key
+        poor = name in elsewhere and best > 0.0 and fits[key] < best / 2.0
+        if not poor and part not in chosen and name not in {other for other, _, _ in chosen.values()}:
+            chosen[part] = key
+    return chosen
 
 
 def _untie(
