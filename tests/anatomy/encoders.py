@@ -52,59 +52,40 @@ def _all(ffn: Shapes = UNGATED) -> Shapes:
 
 def encoders() -> dict[str, Case]:
     """Every table of an encoder, by family."""
-    final = {"final_norm": (H,), "final_norm_bias": (H,)}
-    clip = _linear(_proj() | FC) | _norms("layer_norm1", "layer_norm2")
-    seen = {"embeddings.position_embedding.weight": (9, H), "embeddings.patch_embedding.weight": (H, 3, 2, 2)}
+    return {case.family: case for case in (*_fused(), *_gated(), *_named_by_hugging_face())}
+
+
+_FINAL: Shapes = {"final_norm": (H,), "final_norm_bias": (H,)}
+_GATED_FFN: Shapes = {"mlp.gate_proj": (N, H), "mlp.up_proj": (N, H), "mlp.down_proj": (H, N)}
+
+
+def _fused() -> list[Case]:
+    """Attention in one tensor, plain FFN."""
     timm = _linear(FUSED | FC) | _norms("norm1", "norm2")
-    gated = {"mlp.gate_proj": (N, H), "mlp.up_proj": (N, H), "mlp.down_proj": (H, N)}
-    hf = {f"attention.attention.{name}": (H, H) for name in ("query", "key", "value")}
-    hf |= {"attention.output.dense": (H, H), "intermediate.dense": (N, H), "output.dense": (H, N)}
-    pixtral = {name.replace("mlp", "feed_forward"): shape for name, shape in gated.items()}
-    pixtral = _linear(_proj("q_proj k_proj v_proj o_proj", "attention.") | pixtral, bias=False)
-    whisper = _linear(_proj() | {"fc1": (N, H), "fc2": (H, N)}) | _norms("self_attn_layer_norm", "final_layer_norm")
-    del whisper["self_attn.k_proj.bias"]
-    without_key_bias = {role: shape for role, shape in _all().items() if role != "k_bias"}
     patch = {"patch_embed.proj.weight": (H, 3, 2, 2)}
-    whisper_claims = {"d_model": H, "encoder_layers": LAYERS, "encoder_attention_heads": HEADS, "encoder_ffn_dim": N}
     qwen = {"embed_dim": H, "depth": LAYERS, "num_heads": HEADS, "hidden_size": 999}
-    cases = [
-        _case(
-            "vit_clip",
-            "encoder.layers.",
-            clip,
-            _all(),
-            seen | _norms("post_layernorm"),
-            final | {"position_embedding": (9, H)},
-            **_claims("siglip_vision_model"),
-        ),
-        _case("vit_timm", "blocks.", timm, _all(), patch | {"pos_embed": (1, 9, H)} | _norms("norm"), final),
+    intern = {"embeddings.class_embedding": (1, 1, H), "embeddings.patch_embedding.weight": (H, 3, 2, 2)}
+    timm_outside = patch | {"pos_embed": (1, 9, H)} | _norms("norm")
+    return [
+        _case("vit_timm", "blocks.", timm, _all(), timm_outside, _FINAL),
         _case("qwen2_vision", "blocks.", timm, _all(), patch, {}, model_type="qwen2_vl", **qwen),
+        _case("vit_intern", "encoder.layers.", timm, _all(), intern, {}, **_claims("intern_vit_6b")),
+    ]
+
+
+def _gated() -> list[Case]:
+    """Gated FFN, norms without biases."""
+    pixtral = {name.replace("mlp", "feed_forward"): shape for name, shape in _GATED_FFN.items()}
+    pixtral = _linear(_proj("q_proj k_proj v_proj o_proj", "attention.") | pixtral, bias=False)
+    return [
         _case(
             "qwen2_5_vision",
             "blocks.",
-            _linear(FUSED | gated) | _norms("norm1", "norm2", bias=False),
+            _linear(FUSED | _GATED_FFN) | _norms("norm1", "norm2", bias=False),
             _parts(ATTENTION | GATED) | NORMS,
-            patch,
+            {"patch_embed.proj.weight": (H, 3, 2, 2)},
             {},
             **_claims("qwen2_5_vl", depth=LAYERS, num_heads=HEADS),
-        ),
-        _case(
-            "vit_intern",
-            "encoder.layers.",
-            timm,
-            _all(),
-            {"embeddings.class_embedding": (1, 1, H), "embeddings.patch_embedding.weight": (H, 3, 2, 2)},
-            {},
-            **_claims("intern_vit_6b"),
-        ),
-        _case(
-            "vit",
-            "encoder.layer.",
-            _linear(hf) | _norms("layernorm_before", "layernorm_after"),
-            _all(),
-            {"embeddings.cls_token": (1, 1, H)} | _norms("layernorm"),
-            final,
-            **_claims("vit"),
         ),
         _case(
             "pixtral_vision",
@@ -115,14 +96,42 @@ def encoders() -> dict[str, Case]:
             {"embedding_norm": (H,)},
             **_claims("pixtral"),
         ),
+    ]
+
+
+def _named_by_hugging_face() -> list[Case]:
+    """A tensor for each of query, key and value, plain FFN."""
+    positioned = _FINAL | {"position_embedding": (9, H)}
+    seen = {"embeddings.position_embedding.weight": (9, H), "embeddings.patch_embedding.weight": (H, 3, 2, 2)}
+    clip = _linear(_proj() | FC) | _norms("layer_norm1", "layer_norm2")
+    hf = {f"attention.attention.{name}": (H, H) for name in ("query", "key", "value")}
+    hf |= {"attention.output.dense": (H, H), "intermediate.dense": (N, H), "output.dense": (H, N)}
+    vit = _linear(hf) | _norms("layernorm_before", "layernorm_after")
+    heard = {"conv1.weight": (H, 8, 3), "embed_positions.weight": (9, H)} | _norms("layer_norm")
+    whisper = _linear(_proj() | {"fc1": (N, H), "fc2": (H, N)}) | _norms("self_attn_layer_norm", "final_layer_norm")
+    del whisper["self_attn.k_proj.bias"]
+    without_key_bias = {role: shape for role, shape in _all().items() if role != "k_bias"}
+    claims = {"d_model": H, "encoder_layers": LAYERS, "encoder_attention_heads": HEADS, "encoder_ffn_dim": N}
+    return [
         _case(
-            "whisper_encoder",
-            "layers.",
-            whisper,
-            without_key_bias,
-            {"conv1.weight": (H, 8, 3), "embed_positions.weight": (9, H)} | _norms("layer_norm"),
-            final | {"position_embedding": (9, H)},
-            **({"model_type": "whisper"} | whisper_claims),
+            "vit_clip",
+            "encoder.layers.",
+            clip,
+            _all(),
+            seen | _norms("post_layernorm"),
+            positioned,
+            **_claims("siglip_vision_model"),
+        ),
+        _case(
+            "vit",
+            "encoder.layer.",
+            vit,
+            _all(),
+            {"embeddings.cls_token": (1, 1, H)} | _norms("layernorm"),
+            _FINAL,
+            **_claims("vit"),
+        ),
+        _case(
+            "whisper_encoder", "layers.", whisper, without_key_bias, heard, positioned, model_type="whisper", **claims
         ),
     ]
-    return {case.family: case for case in cases}

@@ -21,6 +21,47 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
 ModelSource = Annotated[str, typer.Argument(metavar="MODEL", help="Model folder or checkpoint file in question.")]
+References = Annotated[
+    list[str], typer.Argument(metavar="REFERENCE...", help="One or more models it may descend from.")
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="OTHER", help="Another model it may have been merged from, beside REFERENCE; may be repeated."
+    ),
+]
+Base = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="MODEL", help="A declared legitimate ancestor: also say what is shared beyond it; may be repeated."
+    ),
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Also write one static, printable HTML page.")
+]
+WriteRenamed = Annotated[
+    Path | None,
+    typer.Option(
+        "--write-renamed",
+        metavar="DIR",
+        help="Also write the model under the reference's names and in its layout, so that it runs in its code.",
+    ),
+]
+Budget = Annotated[
+    str, typer.Option(metavar="BYTES", help="Bytes of tensor data to read per model: 64000000, 64MB, 2GiB ...")
+]
+Full = Annotated[
+    bool, typer.Option("--full", help="Read every byte whatever the budget, and digest the whole content.")
+]
+Seed = Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draw of rows to read.")]
+FailOn = Annotated[
+    str,
+    typer.Option(
+        metavar="VERDICTS",
+        help="Exit with 3 when the verdict is one of these, separated by commas. 'derived' does not count where "
+        "the reference descends from the model. Empty: never.",
+    ),
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -41,49 +82,17 @@ def forebear(
 @app.command()
 def compare(
     model: ModelSource,
-    references: Annotated[
-        list[str], typer.Argument(metavar="REFERENCE...", help="One or more models it may descend from.")
-    ],
+    references: References,
     *,
-    also: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="OTHER", help="Another model it may have been merged from, beside REFERENCE; may be repeated."
-        ),
-    ] = None,
-    base: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="MODEL", help="A declared legitimate ancestor: also say what is shared beyond it; may be repeated."
-        ),
-    ] = None,
+    also: Also = None,
+    base: Base = None,
     as_json: Json = False,
-    html: Annotated[
-        Path | None, typer.Option("--html", metavar="FILE", help="Also write one static, printable HTML page.")
-    ] = None,
-    write_renamed: Annotated[
-        Path | None,
-        typer.Option(
-            "--write-renamed",
-            metavar="DIR",
-            help="Also write the model under the reference's names and in its layout, so that it runs in its code.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str, typer.Option(metavar="BYTES", help="Bytes of tensor data to read per model: 64000000, 64MB, 2GiB ...")
-    ] = DEFAULT_BUDGET,
-    full: Annotated[
-        bool, typer.Option("--full", help="Read every byte whatever the budget, and digest the whole content.")
-    ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the draw of rows to read.")] = 0,
-    fail_on: Annotated[
-        str,
-        typer.Option(
-            metavar="VERDICTS",
-            help="Exit with 3 when the verdict is one of these, separated by commas. 'derived' does not count where "
-            "the reference descends from the model. Empty: never.",
-        ),
-    ] = "",
+    html: Html = None,
+    write_renamed: WriteRenamed = None,
+    budget: Budget = DEFAULT_BUDGET,
+    full: Full = False,
+    seed: Seed = 0,
+    fail_on: FailOn = "",
 ) -> None:
     """Compare a model with one reference, or rank several references.
 

@@ -14,7 +14,7 @@ from forebear.verdict.comparison import Comparison
 from forebear.verdict.declared import declared_claims, open_further
 from forebear.verdict.merging import with_merge
 from forebear.verdict.renaming import renaming_table, settle_names
-from forebear.verdict.sides import Progress, Settings, Source, described, opened, prepare
+from forebear.verdict.sides import Prepared, Progress, Settings, Source, described, opened, prepare
 from forebear.verdict.towers import reading, together, weigh_towers
 from forebear.verdict.weighing import Weighing
 
@@ -62,20 +62,30 @@ def compare(
         mine, yours = (
             prepare(side, store, settings, told) for side, store in zip(sides, (stores[0], stores[1]), strict=True)
         )
-        mine, yours, renaming = settle_names(mine, yours, told)
-        further = open_further(yours, also, bases, settings, told)
-        weighing = Weighing(mine, yours, settings, told, renaming)
-        others = weigh_towers(mine, yours, settings, told)
-        claim, beside = together(weighing, others)
-        declared = declared_claims(mine, yours, further, settings, told)
-        claim = with_merge(claim, declared.merge, yours.side.source)
+        return _weighed((mine, yours), (also, bases), settings, told)
+
+
+def _weighed(
+    pair: tuple[Prepared, Prepared],
+    beside: tuple[Sequence[Source], Sequence[Source]],
+    settings: Settings,
+    told: Progress,
+) -> Comparison:
+    """Every claim on a pair, with further parents and bases beside it."""
+    mine, yours, renaming = settle_names(*pair, told)
+    further = open_further(yours, *beside, settings, told)
+    weighing = Weighing(mine, yours, settings, told, renaming)
+    others = weigh_towers(mine, yours, settings, told)
+    claim, towers = together(weighing, others)
+    declared = declared_claims(mine, yours, further, settings, told)
+    claim = with_merge(claim, declared.merge, yours.side.source)
     return Comparison(
         tool=TOOL,
         model=reading(mine.after_reading(weighing.keys), others.bytes_read[0]),
         reference=reading(yours.after_reading(weighing.keys), others.bytes_read[1]),
         verdict=claim.verdict,
         weights=claim,
-        towers=beside,
+        towers=towers,
         beyond_base=declared.beyond_base,
         merge=declared.merge,
         renaming=renaming_table(renaming),

@@ -80,26 +80,32 @@ def upcycle(
     Raises:
         UsageError: no dense gated FFN, or numbers that do not fit.
     """
-    share_of(redrawn, "redrawn")
-    if not (1 <= per_token <= experts <= MAX_EXPERTS and slices >= 1 and noise >= 0):
-        rule = f"1 to {MAX_EXPERTS} experts, of which each token passes 1 or more, and 1 or more slices are needed"
-        raise UsageError(rule, where="upcycle")
-    plan = _Plan(experts, slices, noise, redrawn, shuffle)
-    rng, origins = np.random.default_rng(seed), dict[Part, Any]()
-    out: Arrays = dict(tensors)
-    neurons = 0
+    plan = _planned(per_token, _Plan(experts, slices, noise, redrawn, shuffle))
+    rng, origins, neurons, out = np.random.default_rng(seed), dict[Part, Any](), 0, dict(tensors)
     for at, layer in _dense(tensors):
         dense = {name: out.pop(f"{at}.{name}.weight") for name in _NAMES}
         neurons = len(dense["up_proj"])
         out[f"{at}.gate.weight"] = _router(dense["up_proj"], experts, rng)
         for expert, (made, rows) in enumerate(_experts(dense, at, plan, rng)):
-            out.update({f"{at}.experts.{expert}.{name}.weight": array for name, array in made.items()})
+            out |= _under(f"{at}.experts.{expert}", made)
             origins[Part(Role.UP, layer, expert)] = rows
         if shared:
-            out.update({f"{at}.shared_expert.{name}.weight": array for name, array in dense.items()})
+            out |= _under(f"{at}.shared_expert", dense)
             out[f"{at}.shared_expert_gate.weight"] = _router(dense["up_proj"], 1, rng)
     sizes = (experts, per_token, neurons // slices, neurons if shared else 0)
     return Changed(out, _sparse_config(tensors, config, sizes), {"origins": origins})
+
+
+def _under(at: str, arrays: Arrays) -> Arrays:
+    return {f"{at}.{name}.weight": array for name, array in arrays.items()}
+
+
+def _planned(per_token: int, plan: _Plan) -> _Plan:
+    share_of(plan.redrawn, "redrawn")
+    if not (1 <= per_token <= plan.experts <= MAX_EXPERTS and plan.slices >= 1 and plan.noise >= 0):
+        rule = f"1 to {MAX_EXPERTS} experts, of which each token passes 1 or more, and 1 or more slices are needed"
+        raise UsageError(rule, where="upcycle")
+    return plan
 
 
 def shuffle_experts(tensors: Tensors, config: Config, *, seed: int = 0) -> Changed:
