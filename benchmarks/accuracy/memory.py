@@ -16,8 +16,11 @@ from forebear.anatomy.recognise import recognise
 from forebear.checkpoint.store import Floats, Rows, TensorInfo
 from forebear.evidence.registry import tests_of
 from forebear.evidence.weights.pair import Pair
+from forebear.zoo.folder import DTYPES
 
-Arrays = Mapping[str, NDArray[np.float32]]
+Arrays = Mapping[str, NDArray[Any]]
+
+_SPELLING = {dtype: name for name, dtype in DTYPES.items()}
 
 
 class MemoryStore:
@@ -33,20 +36,20 @@ class MemoryStore:
     def info(self, name: str) -> TensorInfo:
         """Type and shape."""
         array = self.arrays[name]
-        return TensorInfo(name, "F32", array.shape, array.nbytes)
+        return TensorInfo(name, _SPELLING[array.dtype], array.shape, array.nbytes)
 
     def available_rows(self, name: str) -> Rows | None:
         """All of them."""
         return None
 
     def read(self, name: str, rows: Rows | None = None) -> Floats:
-        """Values."""
-        array = self.arrays[name]
+        """Values as float32."""
+        array: Floats = self.arrays[name].astype(np.float32, copy=False)
         return array if rows is None else array.reshape(self.info(name).matrix_shape)[rows]
 
     def read_bytes(self, name: str, rows: Rows) -> NDArray[np.uint8]:
         """Bytes of rows."""
-        return self.read(name, rows).view(np.uint8)
+        return self.arrays[name].reshape(self.info(name).matrix_shape)[rows].view(np.uint8)
 
 
 @dataclass(frozen=True)

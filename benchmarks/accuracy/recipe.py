@@ -21,41 +21,11 @@ from forebear.verdict.steps import changed_steps
 from forebear.zoo.folder import DTYPES, Arrays, read_config, read_tensors
 
 TUNED = ("g00", "g01", "p00", "p01")
-_SPELLING = {dtype: name for name, dtype in DTYPES.items()}
-
-
-class Stored:
-    """Arrays as a store."""
-
-    def __init__(self, arrays: Arrays) -> None:
-        self.arrays = arrays
-
-    def names(self) -> Sequence[str]:
-        """Sorted."""
-        return sorted(self.arrays)
-
-    def info(self, name: str) -> TensorInfo:
-        """From the array."""
-        array = self.arrays[name]
-        return TensorInfo(name, _SPELLING[array.dtype], array.shape, array.nbytes)
-
-    def available_rows(self, name: str) -> Rows | None:
-        """All."""
-        return None
-
-    def read(self, name: str, rows: Rows | None = None) -> Floats:
-        """As float32."""
-        array: Floats = self.arrays[name].astype(np.float32)
-        return array if rows is None else array.reshape(self.info(name).matrix_shape)[rows]
-
-    def read_bytes(self, name: str, rows: Rows) -> np.ndarray[Any, np.dtype[np.uint8]]:
-        """Rows as bytes."""
-        return self.arrays[name].reshape(self.info(name).matrix_shape)[rows].view(np.uint8)
 
 
 def pairs(model: Arrays, reference: Arrays, config: dict[str, Any]) -> Iterator[StoredPair]:
     """Parts of equal shape, no alignment between."""
-    mine, yours = Stored(model), Stored(reference)
+    mine, yours = MemoryStore(model), MemoryStore(reference)
     first, second = recognise(mine, config), recognise(yours, config)
     for part, view in first.parts.items():
         other = second.parts.get(part)

@@ -16,14 +16,13 @@ from scipy.optimize import linear_sum_assignment
 from forebear.alignment.draw import Draw, Planner
 from forebear.alignment.layers import LayerMap, in_order, match_layers
 from forebear.alignment.overlay import Side, whole
-from forebear.alignment.residual import ResidualMap, fit_residual
+from forebear.alignment.residual import MOST_TOKENS, ResidualMap, fit_residual
 from forebear.alignment.sampled import Ffn, Place, Sampled
 from forebear.alignment.vocabulary import TokenMap, Tokens, match_rows, pair_tokens
 from forebear.anatomy.parts import Part, Role, View
 from forebear.anatomy.reading import read_part
 from forebear.statistics.arrays import Floats, unit_rows
 
-_MOST_TOKENS = 8192
 _KEEPS_ORDER = 0.98
 """Share of the best assignment's total score at which experts are read as unmoved."""
 
@@ -118,7 +117,7 @@ def _residual(model: Side, reference: Side, tokens: TokenMap) -> ResidualMap | N
     first, second = _embedding(model), _embedding(reference)
     if first is None or second is None:
         return unchanged
-    step = -(-tokens.model.size // _MOST_TOKENS) or 1
+    step = -(-tokens.model.size // MOST_TOKENS) or 1
     mine = read_part(model[0], first, tokens.model[::step])
     yours = read_part(reference[0], second, tokens.reference[::step])
     return fit_residual(mine, yours) if np.isfinite(mine).all() and np.isfinite(yours).all() else unchanged

@@ -63,13 +63,6 @@ class ResidualMap:
         return self.kind != "identity"
 
     @property
-    def whole(self) -> bool:
-        """Every model coordinate has one of the reference's, and none is left over."""
-        if self.matrix is not None:
-            return bool(self.matrix.shape[0] == self.matrix.shape[1])
-        return self.source is not None and int(self.source.min(initial=0)) >= 0
-
-    @property
     def kept(self) -> Index:
         """Model coordinates that the reference reaches; all of them under a rotation."""
         if self.source is None:

@@ -333,7 +333,7 @@ def _neurons(work: _Work, frame: Frame) -> Iterator[tuple[Place, NeuronSource]]:
             continue
         found = neuron_source(ffns[0], ffns[1], copied=sources.count(source) > 1)
         if found is not None:
-            _move_neurons(work, place, parts, found)
+            _move_neurons(work, parts, found)
             yield place, found
         elif ffns[0].width != ffns[1].width:
             work.dropped |= set(parts)
@@ -374,21 +374,21 @@ def _route(work: _Work, frame: Frame) -> None:
                 work.replace(1, part, values[np.asarray(order)])
 
 
-def _move_neurons(work: _Work, place: Place, parts: list[Part], found: NeuronSource) -> None:
+def _move_neurons(work: _Work, parts: list[Part], found: NeuronSource) -> None:
     if found.whole and not found.moved and np.all(found.factor == 1.0):
         return
+    plain = np.ones_like(found.factor)
     for part in parts:
-        roles = (part.role in (Role.DOWN, Role.SHARED_DOWN), part.role in (Role.UP, Role.SHARED_UP))
-        factor = found.split / found.factor if roles[0] else found.factor if roles[1] else np.ones_like(found.factor)
-        for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
-            values = work.values(index, part)
-            taken = values[:, chosen] * scale if roles[0] else values[chosen] * scale[:, None]
-            work.replace(index, part, taken)
+        written = part.role in (Role.DOWN, Role.SHARED_DOWN)
+        factor = found.factor if part.role in (Role.UP, Role.SHARED_UP) else plain
+        factor = found.split / found.factor if written else factor
         bias = Part(_BIASES[part.role], part.layer, part.expert) if part.role in _BIASES else None
-        if bias is not None and work.has(bias):
-            for index, chosen, scale in ((0, found.model, np.ones_like(factor)), (1, found.reference, factor)):
-                taken = work.values(index, bias)[chosen] * scale
-                work.replace(index, bias, taken)
+        for index, chosen, scale in ((0, found.model, plain), (1, found.reference, factor)):
+            values = work.values(index, part)
+            taken = values[:, chosen] * scale if written else values[chosen] * scale[:, None]
+            work.replace(index, part, taken)
+            if bias is not None and work.has(bias):
+                work.replace(index, bias, work.values(index, bias)[chosen] * scale)
 
 
 def _itself(values: Floats) -> Floats:

@@ -57,10 +57,6 @@ class Anatomy:
         """Where a part lies; None where the model has no such part."""
         return self.parts.get(Part(role, layer, expert))
 
-    def layers_with(self, role: Role) -> tuple[int, ...]:
-        """Layers that have a role, in any expert, ascending."""
-        return tuple(sorted({part.layer for part in self.parts if part.role is role and part.layer is not None}))
-
     def experts(self, layer: int) -> tuple[int, ...]:
         """Experts of a layer, ascending; empty for a dense layer."""
         found = {part.expert for part in self.parts if part.layer == layer and part.expert is not None}

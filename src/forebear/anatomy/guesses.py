@@ -124,7 +124,7 @@ def guess_ffn(block: Block, roles: tuple[Role, Role, Role]) -> bool:
             block.hold(fused[0], Guess((gate, up), frozenset((gate, up)), "equal"))
         if len(writers) > 1:
             block.wide = (width, down)
-        block.hold(writer, Guess((down,), _open_writer(block, width, down)))
+        block.hold(writer, Guess((down,), _open_writer(block, down)))
         return True
     return False
 
@@ -136,7 +136,7 @@ def _wider(readers: Sequence[str], writers: Sequence[str], roles: Roles) -> Role
     return (*roles, *_ATTENTION) if len(readers) > 2 or len(writers) > 1 else (roles[1], Role.Q)
 
 
-def _open_writer(block: Block, width: int, down: Role) -> frozenset[Role]:
+def _open_writer(block: Block, down: Role) -> frozenset[Role]:
     return frozenset((down, Role.O)) if block.writers() or not block.readers(block.hidden) else frozenset((down,))
 
 
@@ -242,11 +242,3 @@ def transposed_mostly(shapes: Iterable[Shape], hidden: int) -> bool | None:
     last = Counter(shape[-1] for shape in shapes if len(shape) > 1 and shape[-2] == hidden != shape[-1])
     votes = sum((first[width] > last[width]) - (last[width] > first[width]) for width in first | last)
     return None if votes == 0 else votes < 0
-
-
-def total_rows(shapes: Mapping[str, Shape], guesses: Mapping[str, Guess], role: Role) -> int | None:
-    """Rows of the tensor taken for a role alone; None where there is none."""
-    for name, guess in guesses.items():
-        if guess.roles == (role,):
-            return shapes[name][0]
-    return None

@@ -63,7 +63,7 @@ def place(draft: Draft, heads: Heads) -> dict[Part, View]:
     views = {}
     for part in sorted(draft.held, key=lambda part: (_number(part.layer), _ORDER[part.role], _number(part.expert))):
         held = draft.held[part]
-        spans = _spans(draft, part, held, heads)
+        spans = _spans(part, held, heads)
         if isinstance(spans, str):
             draft.reject(part, spans)
             continue
@@ -76,7 +76,7 @@ def _number(value: int | None) -> int:
     return -1 if value is None else value
 
 
-def _spans(draft: Draft, part: Part, held: Held, heads: Heads) -> tuple[tuple[int, int], ...] | str:
+def _spans(part: Part, held: Held, heads: Heads) -> tuple[tuple[int, int], ...] | str:
     entry, size = held.match.entry, held.shape[0]
     if entry.split not in ("interleaved", "latent_heads"):
         return ((held.start, held.start + size),)

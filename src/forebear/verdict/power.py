@@ -63,7 +63,7 @@ def measure_power(fixed: Pair | None, fitted: Pair | None, level: float, curves:
     classes = {
         LABELS_KEPT: _labels_kept(pair, relabelled, level, curves),
         RELABELLED: relabelled,
-        ROTATED: _rotated(fitted or pair, relabelled, looked_for=fitted is not None),
+        ROTATED: _rotated(relabelled, looked_for=fitted is not None),
         EVERYTHING: _everything(fitted or pair, curves),
     }
     return Power(STATED_SHARE, STATED_COSINE, classes)
@@ -106,7 +106,7 @@ def _relabelled(pair: Pair, level: float, curves: bool) -> ClassPower:
     return _measured("t3.neurons", PlantedProducts(products, level, rng).detected, curves)
 
 
-def _rotated(pair: Pair, relabelled: ClassPower, *, looked_for: bool) -> ClassPower:
+def _rotated(relabelled: ClassPower, *, looked_for: bool) -> ClassPower:
     """Signs of gated neurons stay fair coins under a fitted map, so their power is that of relabelled neurons."""
     if not looked_for:
         return ClassPower(reason="no map of the residual stream other than the identity was looked for or found")
@@ -201,11 +201,7 @@ def _products(pair: Pair, mine: Ffn, yours: Ffn) -> ProductRows:
 def _split(
     ffn: Ffn, labels: np.ndarray, columns: np.ndarray, most: int
 ) -> tuple[Floats, Floats, Floats | None, Floats | None]:
-    reading, writing = ffn.up[:most], ffn.down[:most]
-    scaled = [
-        (side / np.where((norm := np.linalg.norm(side, axis=1, keepdims=True)) > 0, norm, 1.0))
-        for side in (reading, writing)
-    ]
+    scaled = [unit_rows(side[:most]) for side in (ffn.up, ffn.down)]
     both = np.isin(labels, ffn.written).all() and np.isin(columns, ffn.read).all()
     at = np.searchsorted
     return (
