@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.accuracy.known import in_parallel, truth, zoo
+from benchmarks.accuracy.memory import MemoryStore
 from benchmarks.accuracy.recipe_cases import CASES, CHILD_CASES, COPY_CASES, Case
 from benchmarks.accuracy.tables import Table, counted
 from forebear.anatomy.reading import read_part
 from forebear.anatomy.recognise import recognise
-from forebear.checkpoint.store import Floats, Rows, TensorInfo
 from forebear.evidence.weights.identity import StoredPair
 from forebear.evidence.weights.residual import Residual, reconstruct, residual_of
 from forebear.verdict.steps import changed_steps
-from forebear.zoo.folder import DTYPES, Arrays, read_config, read_tensors
+from forebear.zoo.folder import Arrays, read_config, read_tensors
 
 TUNED = ("g00", "g01", "p00", "p01")
 

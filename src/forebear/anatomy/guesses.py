@@ -7,7 +7,7 @@ an FFN from attention, and what shapes leave open is decided by hints in names, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forebear.anatomy.hints import hinted
