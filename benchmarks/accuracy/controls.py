@@ -18,7 +18,7 @@ from benchmarks.accuracy.parallel import in_order
 from benchmarks.accuracy.paths import closest
 from benchmarks.accuracy.strangers import Two, fitted, founders, frame_of, held, laid, pruned, upcycled
 from benchmarks.accuracy.tables import Table, share_interval
-from forebear.alignment.residual import Kind, ResidualMap
+from forebear.alignment.residual import Kind
 from forebear.checkpoint.writer import write_aside
 from forebear.evidence import weights
 from forebear.evidence.weights.consistency import CALIBRATED_EFFECT, CALIBRATED_Z, Controls, consistency
@@ -32,8 +32,7 @@ SHIPPED = (TUNED, SPARE)
 SPARE_FROM = 5
 """Founders from this number on have no children in the cases of descent."""
 
-WAYS: tuple[tuple[str, Kind | None, bool], ...] = (
-    ("stream as it is", None, False),
+WAYS: tuple[tuple[str, Kind, bool], ...] = (
     ("signed permutation fitted", "signed permutation", False),
     ("rotation fitted", "rotation", False),
     ("rotation fitted, layers matched", "rotation", True),
@@ -101,8 +100,8 @@ def effects_of(task: Task) -> list[Effect]:
     return found
 
 
-def _effect(task: Task, way: str, mine: Held, yours: Held, kind: Kind | None, *, matched: bool) -> Effect:
-    residual = ResidualMap.unchanged(mine.anatomy.geometry.hidden) if kind is None else fitted(mine, yours, kind)
+def _effect(task: Task, way: str, mine: Held, yours: Held, kind: Kind, *, matched: bool) -> Effect:
+    residual = fitted(mine, yours, kind)
     depth = mine.anatomy.geometry.layers
     source = closest(mine, yours, residual) if matched else tuple(range(depth))
     frame = frame_of(mine, yours, residual, source)

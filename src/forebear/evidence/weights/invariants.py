@@ -4,7 +4,8 @@ Up times down of a layer, and value times output, do not change when neurons are
 mixed. Of these products, rows on one fixed half of the residual coordinates are features of the coordinates of the
 other half. Permutations of that half alone are among the relabellings of the residual stream, so, the features'
 columns being held fixed, the label test applies as it stands: exact moments, exact deep tail, one shared
-relabelling for the whole model. Exact only where the residual map is the identity because content had no say in it; refused where a map was fitted.
+relabelling for the whole model. Exact only under the identity, on which content had no say; refused where a residual
+map was fitted, or layers were matched in residual coordinates.
 """
 
 from __future__ import annotations
