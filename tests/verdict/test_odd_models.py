@@ -103,10 +103,15 @@ def trained(model: Model) -> Model:
     )
 
 
-def told(tmp_path: Path, model: Model, reference: Model) -> Comparison:
-    write_folder(tmp_path / "model", *model)
-    write_folder(tmp_path / "reference", *reference)
-    found = compare(tmp_path / "model", tmp_path / "reference")
+def told(tmp_path: Path, model: Model, reference: Model, *beside: Model) -> Comparison:
+    for name, each in (
+        ("model", model),
+        ("reference", reference),
+        *((f"base-{n}", one) for n, one in enumerate(beside)),
+    ):
+        write_folder(tmp_path / name, *each)
+    bases = [tmp_path / f"base-{number}" for number in range(len(beside))]
+    found = compare(tmp_path / "model", tmp_path / "reference", bases=bases, also=bases)
     json.loads(dumps(document(found)), parse_constant=pytest.fail)
     return found
 
@@ -126,6 +131,11 @@ def test_a_child_with_values_too_large_to_square(tmp_path: Path, names: tuple[st
     parent = touched(llama(1), grown(names, 1e25))
     child = trained(parent)
     assert fires(told(tmp_path, turned(child) if rotated else child, parent))
+
+
+def test_a_base_and_candidate_with_values_too_large_to_square(tmp_path: Path) -> None:
+    parent = touched(llama(1), grown(("v_proj", "layers.1.mlp"), 1e25))
+    assert fires(told(tmp_path, trained(parent), parent, touched(llama(1), grown(("q_proj",), 1e25))))
 
 
 def test_a_gain_of_infinity(tmp_path: Path) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from forebear.alignment.align import Alignment, Unaligned, align
 from forebear.alignment.draw import Planner
 from forebear.alignment.frame import find_frame
+from forebear.alignment.sampled import in_range
 from forebear.alignment.undoing import undo
 from forebear.evidence.weights.identity import StoredPair, stored_pairs
 from forebear.evidence.weights.inheritance import PART_LEVEL_Z
@@ -47,7 +46,7 @@ _MOST_PAIRED = 0.5
 def _agrees(pair: StoredPair) -> bool:
     if pair.model.ndim != 2 or pair.part.layer is None or min(pair.model.shape) < _LEAST_ROWS:
         return False
-    if not np.isfinite([pair.model, pair.reference]).all():
+    if not in_range(pair.model, pair.reference):
         return False
     z = Block.of(unit_rows(pair.model[:_MOST_ROWS]), unit_rows(pair.reference[:_MOST_ROWS])).z
     return z is not None and z > PART_LEVEL_Z

@@ -14,6 +14,7 @@ from math import sqrt
 
 import numpy as np
 
+from forebear.alignment.sampled import in_range
 from forebear.anatomy.parts import Part, Role
 from forebear.evidence.weights.mixtures import Mixture
 from forebear.statistics.arrays import Floats, unit_rows
@@ -207,9 +208,9 @@ def _best_base(model: Floats, reference: Floats, bases: Sequence[Floats | None])
     usable = [
         (index, base)
         for index, base in enumerate(bases)
-        if base is not None and base.min() != base.max() and all(np.isfinite(one).all() for one in (model, base))
+        if base is not None and base.min() != base.max() and in_range(model, base)
     ]
-    if not usable or not np.isfinite(reference).all():
+    if not usable or not in_range(reference):
         return None
     return min(usable, key=lambda found: max(_distance(model, found[1]), _distance(reference, found[1])))
 
