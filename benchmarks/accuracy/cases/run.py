@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.accuracy.cases.chosen import Case, kinds
 from benchmarks.accuracy.cases.kind import Kind, NotBuiltError, Pair
+from forebear.checkpoint import open_model, tensor_digests
 from forebear.errors import ForebearError
 from forebear.verdict.compare import compare
 from forebear.verdict.comparison import WeightsClaim
@@ -139,14 +140,34 @@ def run(case: Case) -> Outcome:
     claim = result.weights
     if claim is None:
         return Outcome(case, result.verdict, result.weights_reason or "", seconds=seconds)
-    names = None if pair.names is None else recovered(result.renaming, pair.names)
+    names = None if pair.names is None else recovered(result.renaming, pair.names, _values_of(pair.model))
     return replace(judged(case, kind, pair, claim), seconds=seconds, names=names)
 
 
-def recovered(renaming: dict[str, Any] | None, names: Mapping[str, str]) -> tuple[int, int]:
-    """How many tensors are known by the reference's name, and of how many; one not told of is taken at its word."""
+def recovered(
+    renaming: dict[str, Any] | None, names: Mapping[str, str], values: Mapping[str, str] | None = None
+) -> tuple[int, int]:
+    """How many tensors are known by the reference's name, and of how many; one not told of is taken at its word.
+
+    Args:
+        renaming: of the result.
+        names: the true name of each tensor.
+        values: digest of each tensor's values: tensors of equal values (gains folded to one) may change places.
+    """
     told = {one["model"]: one["reference"] for one in (renaming or {}).get("names", [])}
-    return sum(told.get(new, new) == old for new, old in names.items()), len(names)
+    holder = {old: new for new, old in names.items()}
+
+    def right(new: str, old: str) -> bool:
+        said = told.get(new, new)
+        other = holder.get(said)
+        return said == old or (values is not None and other is not None and values[other] == values[new])
+
+    return sum(right(new, old) for new, old in names.items()), len(names)
+
+
+def _values_of(folder: Path) -> dict[str, str]:
+    with open_model(folder) as model:
+        return {} if model.tensors is None else tensor_digests(model.tensors)
 
 
 def judged(case: Case, kind: Kind, pair: Pair, claim: WeightsClaim) -> Outcome:
