@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,15 +18,10 @@ from forebear.alignment.overlay import computed_tensor
 from forebear.alignment.sampled import Place, Sampled
 from forebear.anatomy.parts import Part, Role, View
 from forebear.anatomy.reading import read_part
+from forebear.statistics.rounding import TYPES
 
 Floats = NDArray[np.float32]
 
-_ROUNDING: dict[str, np.dtype] = {
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F16": np.dtype(np.float16),
-}
 _STEP = {"F8_E5M2": 2.0**-3, "F8_E4M3": 2.0**-4, "BF16": 2.0**-9, "F16": 2.0**-12}
 """Largest relative error of rounding to a storage type."""
 
@@ -93,7 +87,7 @@ def equal_up_to_cast(model: Floats, reference: Floats, types: tuple[str, str]) -
     """
     if np.array_equal(model, reference):
         return True
-    mine, yours = (_ROUNDING.get(dtype, np.dtype(np.float32)) for dtype in types)
+    mine, yours = (TYPES.get(dtype, TYPES["F32"]) for dtype in types)
     return bool(np.array_equal(model, _cast(reference, mine)) or np.array_equal(_cast(model, yours), reference))
 
 

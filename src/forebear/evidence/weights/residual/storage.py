@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from forebear.statistics.rounding import TYPES
+
 Doubles = NDArray[np.float64]
 
-_TYPES: dict[str, np.dtype] = {
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F16": np.dtype(np.float16),
-    "F32": np.dtype(np.float32),
-}
 _SIGNIFICAND = {"F8_E5M2": 3, "F8_E4M3": 4, "BF16": 8, "F16": 11, "F32": 24}
 _SMALLEST = {"F8_E5M2": -16, "F8_E4M3": -9, "BF16": -133, "F16": -24, "F32": -149}
 EIGHT_BITS = ("F8_E5M2", "F8_E4M3")
@@ -41,7 +35,7 @@ def spacing(values: Doubles, dtype: str) -> Doubles:
 def rounded(values: Doubles, dtype: str) -> Doubles:
     """Values cast to a storage type and back."""
     with np.errstate(over="ignore"):
-        cast = values.astype(np.float32).astype(_TYPES.get(dtype, _TYPES["F32"]))
+        cast = values.astype(np.float32).astype(TYPES.get(dtype, TYPES["F32"]))
     return np.asarray(cast.astype(np.float64), dtype=np.float64)
 
 
