@@ -26,7 +26,9 @@ CALIBRATED = "calibrated, not exact"
 FLAT = 0.05
 """Largest deviation of a retention curve that still counts as flat. This and the levels below were chosen on the
 zoo's g00 models, but for `RISING` and `BULK_OUTLASTS_TOP`, which were set after seeing those of p00, p01 and a long
-child of p02 too; `python -m benchmarks.accuracy retention` scores them on the others."""
+child of p02 too, and for `TOO_FLAT_TO_TELL` and what is said of two flat curves, which were set after seeing strongly
+decayed children of g02, g03 and p02 and a dense model averaged from experts of g02. `python -m benchmarks.accuracy
+retention` and `cases` score them on the others."""
 
 RISING = 0.15
 """Largest deviation of a curve that does not fall at all and still counts as flat: after long training on a child
