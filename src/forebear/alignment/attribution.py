@@ -168,7 +168,8 @@ def _dealt(
                     table[row, column] = lifts[slot][column]
                     which[row, column] = slot
     dealt = list(matches)
-    for row, column in zip(*linear_sum_assignment(-table), strict=True):
+    assigned = (axis.tolist() for axis in linear_sum_assignment(-table))
+    for row, column in zip(*assigned, strict=True):
         match = matches[whole[row]]
         chosen = content.parts[column]
         if (row, column) not in which or chosen == match.segments[0].part:
