@@ -137,10 +137,11 @@ def run(case: Case) -> Outcome:
         except ForebearError as error:
             return Outcome(case, REFUSED, error.line(), seconds=time.monotonic() - started)
         seconds = time.monotonic() - started
+        values = {} if pair.names is None else _values_of(pair.model)
     claim = result.weights
     if claim is None:
         return Outcome(case, result.verdict, result.weights_reason or "", seconds=seconds)
-    names = None if pair.names is None else recovered(result.renaming, pair.names, _values_of(pair.model))
+    names = None if pair.names is None else recovered(result.renaming, pair.names, values)
     return replace(judged(case, kind, pair, claim), seconds=seconds, names=names)
 
 
