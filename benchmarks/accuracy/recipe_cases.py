@@ -12,11 +12,10 @@ import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.accuracy.surgeries import Change, stacked
 from forebear.evidence.weights.residual.codebook import NF4
 from forebear.zoo import surgery
 from forebear.zoo.folder import Arrays
-
-Change = Callable[[Arrays], Arrays]
 
 
 @dataclass(frozen=True)
@@ -159,17 +158,6 @@ def kept_as_eight_bits(tensors: Arrays) -> Arrays:
     """Rounded to F8_E4M3 and kept in the type they had."""
     eight = np.dtype(ml_dtypes.float8_e4m3fn)
     return {name: array.astype(np.float32).astype(eight).astype(array.dtype) for name, array in tensors.items()}
-
-
-def stacked(*changes: Change) -> Change:
-    """One change after another."""
-
-    def apply(tensors: Arrays) -> Arrays:
-        for change in changes:
-            tensors = change(tensors)
-        return tensors
-
-    return apply
 
 
 def _noise_cases() -> list[Case]:

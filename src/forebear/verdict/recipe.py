@@ -11,7 +11,7 @@ from forebear.alignment.neurons import MATCHED, NeuronMap
 from forebear.alignment.sampled import Place
 from forebear.evidence.weights.identity import Identity
 from forebear.evidence.weights.residual import Residual
-from forebear.verdict.renaming import without_common_end
+from forebear.verdict.renaming import step_of_names
 from forebear.verdict.steps import Step, changed_steps
 
 
@@ -44,20 +44,9 @@ def recipe_of(
 
 def _renamed(alignment: Alignment) -> Step | None:
     mine, yours = alignment.model.anatomy.parts, alignment.reference.anatomy.parts
-    prefixes: dict[tuple[str, str], int] = {}
-    for part in mine.keys() & yours.keys():
-        old, new = yours[part].tensor, mine[part].tensor
-        if old != new:
-            key = without_common_end(old, new)
-            prefixes[key] = prefixes.get(key, 0) + 1
-    if not prefixes:
-        return None
-    ordered = sorted(prefixes.items(), key=lambda item: (-item[1], item[0]))
-    return {
-        "step": "renamed",
-        "tensors": sum(prefixes.values()),
-        "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered[:20]],
-    }
+    shared = mine.keys() & yours.keys()
+    changes = [(yours[part].tensor, mine[part].tensor) for part in shared if yours[part].tensor != mine[part].tensor]
+    return step_of_names(changes, len(changes)) if changes else None
 
 
 def _resharded(files: tuple[int, int]) -> Step | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -152,11 +153,21 @@ def renamed_step(renaming: Renaming) -> Step | None:
     names = [one for one in renaming.names if one.old not in moved or not _numbers_only(one)]
     if not names:
         return None
-    changes = Counter(without_common_end(one.new, one.old) for one in names)
-    ordered = sorted(changes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_LISTED]
+    return step_of_names([(one.new, one.old) for one in names], len({one.old for one in names}))
+
+
+def step_of_names(changes: Iterable[tuple[str, str]], tensors: int) -> Step:
+    """The step for names that changed, by the beginnings that differ.
+
+    Args:
+        changes: the reference's name and the model's, name by name.
+        tensors: how many tensors of the model they are of.
+    """
+    prefixes = Counter(_without_common_end(old, new) for old, new in changes)
+    ordered = sorted(prefixes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_LISTED]
     return {
         "step": "renamed",
-        "tensors": len({one.old for one in names}),
+        "tensors": tensors,
         "prefixes": [{"from": old, "to": new, "tensors": count} for (old, new), count in ordered],
     }
 
@@ -166,7 +177,7 @@ def _numbers_only(one: Renamed) -> bool:
     return _NUMBERS.sub("", one.old.replace(".experts", "")) == _NUMBERS.sub("", one.new.replace(".experts", ""))
 
 
-def without_common_end(old: str, new: str) -> tuple[str, str]:
+def _without_common_end(old: str, new: str) -> tuple[str, str]:
     """Both names without the dotted end they share."""
     first, second = old.split("."), new.split(".")
     while first and second and first[-1] == second[-1]:
