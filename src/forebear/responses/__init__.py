@@ -1,0 +1,1 @@
+"""What models said: answers to items, prompts and replies, from files, transcripts and endpoints."""
