@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 from math import isfinite
 from pathlib import Path
 
@@ -48,41 +50,69 @@ def parse_object(
         CheckpointError: not UTF-8, not JSON, not an object, a key twice in one object, NaN or Infinity, an integer of
             more than 64 digits, a lone surrogate, nesting deeper than ``max_depth``, more than ``max_nested``.
     """
-    if max_nested is not None and data.count(b"{") + data.count(b"[") > max_nested:
-        raise CheckpointError(f"more than {max_nested} objects and lists", where=where, remedy=remedy)
-    value = _decode(data, where, remedy, max_depth, skipped)
+    value = parse_value(data, where, max_depth=max_depth, max_nested=max_nested, remedy=remedy, skipped=skipped)
     if not isinstance(value, dict):
         raise CheckpointError(
             f"must be a JSON object, found {type(value).__name__}", where=where, field="byte 0", remedy=remedy
         )
+    return value
+
+
+def parse_value(
+    data: bytes,
+    where: str | Path,
+    *,
+    max_depth: int,
+    max_nested: int | None = None,
+    remedy: str | None = None,
+    skipped: bytes | memoryview = b"",
+    nan_is_null: bool = False,
+) -> object:
+    """Parse JSON as strictly as `parse_object`, whatever its outermost value is.
+
+    Args:
+        data: the whole document.
+        where: file named in errors.
+        max_depth: how deep objects and lists may nest; an outermost one is depth 1.
+        max_nested: as `parse_object` has it.
+        remedy: what errors tell the user to do.
+        skipped: as `parse_object` has it.
+        nan_is_null: read NaN and Infinity, which some programs write for want of a number, as null.
+
+    Raises:
+        CheckpointError: as `parse_object`, but for the type.
+    """
+    if max_nested is not None and data.count(b"{") + data.count(b"[") > max_nested:
+        raise CheckpointError(f"more than {max_nested} objects and lists", where=where, remedy=remedy)
+    refused = partial(CheckpointError, where=where, remedy=remedy)
+    value = _decode(data, _WITH_NULLS if nan_is_null else _STRICT, skipped, refused, max_depth)
     if _deeper_than(value, max_depth):
-        raise CheckpointError(f"JSON nested too deep, limit {max_depth}", where=where, remedy=remedy)
+        raise refused(f"JSON nested too deep, limit {max_depth}")
     if _SURROGATE.search(data):
         _refuse_lone_surrogates(value, where, remedy)
     return value
 
 
-def _decode(data: bytes, where: str | Path, remedy: str | None, max_depth: int, skipped: bytes | memoryview) -> object:
+def _decode(
+    data: bytes,
+    decoder: json.JSONDecoder,
+    skipped: bytes | memoryview,
+    refused: Callable[..., CheckpointError],
+    max_depth: int,
+) -> object:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        field = f"byte {len(skipped) + error.start}"
-        raise CheckpointError("not UTF-8", where=where, field=field, remedy=remedy) from None
+        raise refused("not UTF-8", field=f"byte {len(skipped) + error.start}") from None
     try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_int=_integer,
-            parse_float=_finite,
-            parse_constant=_constant,
-        )
+        value: object = decoder.decode(text)
     except json.JSONDecodeError as error:
         field = f"character {_characters(skipped) + error.pos}"
-        raise CheckpointError(f"not valid JSON: {error.msg}", where=where, field=field, remedy=remedy) from None
+        raise refused(f"not valid JSON: {error.msg}", field=field) from None
     except _RefusedError as error:
-        raise CheckpointError(str(error), where=where, remedy=remedy) from None
+        raise refused(str(error)) from None
     except RecursionError:
-        raise CheckpointError(f"JSON nested too deep, limit {max_depth}", where=where, remedy=remedy) from None
+        raise refused(f"JSON nested too deep, limit {max_depth}") from None
     return value
 
 
@@ -118,6 +148,14 @@ def _finite(text: str) -> float:
 
 def _constant(text: str) -> object:
     raise _RefusedError(f"{text} is not a JSON number")
+
+
+def _null(text: str) -> object:
+    return None
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_constant)
+_WITH_NULLS = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_finite, parse_constant=_null)
 
 
 def _deeper_than(value: object, limit: int) -> bool:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from forebear.errors import UsageError
 
-MOST_ITEMS = 2_000_000
+MOST_ITEMS = 60_000
 LONGEST_ANSWER = 100_000
 """Characters."""
 

@@ -1,0 +1,1 @@
+"""The forms answers are kept in, one module each: from the lines or members of a file to answers."""
