@@ -20,6 +20,9 @@ _LN10 = log(10.0)
 _DIRECT = 512
 """Length up to which laws are convolved term by term; beyond it by a Fourier transform."""
 
+_BLOCK = 16
+"""Coins whose law is found at once, block beside block."""
+
 
 def log10_upper_tail(count: int, probabilities: Floats) -> float:
     """log10 of the chance that at least ``count`` of independent coins fall heads.
@@ -81,11 +84,18 @@ def poisson_binomial_law(probabilities: Floats) -> Floats:
     Args:
         probabilities: ``(n,)`` chance of heads of each coin, 0 to 1.
     """
-    laws: list[Floats] = [np.array([1.0 - each, each]) for each in probabilities] or [np.array([1.0])]
+    coins = probabilities.size
+    blocks = np.pad(probabilities, (0, -coins % _BLOCK)).reshape(-1, _BLOCK)
+    law = np.zeros((len(blocks), _BLOCK + 1))
+    law[:, 0] = 1.0
+    for chance in blocks.T[:, :, None]:
+        law[:, 1:] = law[:, 1:] * (1.0 - chance) + law[:, :-1] * chance
+        law[:, :1] *= 1.0 - chance
+    laws: list[Floats] = [*law] or [np.array([1.0])]
     while len(laws) > 1:
         pairs = zip(laws[::2], laws[1::2], strict=False)
         laws = [_convolved(*pair) for pair in pairs] + (laws[-1:] if len(laws) % 2 else [])
-    return laws[0]
+    return np.asarray(laws[0][: coins + 1])
 
 
 def _convolved(first: Floats, second: Floats) -> Floats:
