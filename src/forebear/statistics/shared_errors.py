@@ -1,0 +1,236 @@
+"""Whether two models err on the same items more often than chance, equally hard items and unequally hard ones.
+
+Source of the error consistency: Geirhos, Meding, Wichmann, Beyond accuracy: quantifying trial-by-trial behaviour of
+CNNs and humans by measuring error consistency (2020), arXiv 2006.16736, equation 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import inf, log, log10
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln, logsumexp, ndtri, ndtri_exp
+
+from forebear.errors import UsageError
+from forebear.statistics.arrays import Floats
+from forebear.statistics.tails import LOG10_FLOOR, capped
+
+RESAMPLES = 9_999
+_SMALLEST = 1e-320
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCounts:
+    """Two models' errors on the same items.
+
+    Attributes:
+        items: how many both answered.
+        first: errors of the one.
+        second: errors of the other.
+        shared: items both get wrong.
+
+    Raises:
+        UsageError: counts that no two models can have.
+    """
+
+    items: int
+    first: int
+    second: int
+    shared: int
+
+    def __post_init__(self) -> None:
+        least, most = max(0, self.first + self.second - self.items), min(self.first, self.second)
+        if self.items < 1 or not (0 <= self.first <= self.items and 0 <= self.second <= self.items):
+            raise UsageError(
+                f"{self.first} and {self.second} errors in {self.items} items",
+                where="counts",
+                remedy="Errors lie between 0 and the number of items, which is 1 or more",
+            )
+        if not least <= self.shared <= most:
+            raise UsageError(
+                f"{self.shared} shared errors of {self.first} and {self.second} in {self.items} items",
+                where="counts",
+                remedy=f"They lie between {least} and {most}",
+            )
+
+    @property
+    def expected(self) -> float:
+        """Shared errors that independence at equal difficulty gives on average."""
+        return self.first * self.second / self.items
+
+    @property
+    def cells(self) -> tuple[int, int, int, int]:
+        """Items with both wrong, the one alone, the other alone, neither."""
+        alone = self.first - self.shared, self.second - self.shared
+        return self.shared, *alone, self.items - self.shared - sum(alone)
+
+
+def error_consistency(counts: ErrorCounts) -> float | None:
+    """Cohen's kappa of right and wrong: 1 all errors shared, 0 as chance has it; None where neither can differ.
+
+    Source: Geirhos, Meding, Wichmann (2020), equation 2.
+    """
+    found = float(_kappas(np.array([counts.cells], dtype=np.float64))[0])
+    return None if np.isnan(found) else found
+
+
+def error_consistency_interval(counts: ErrorCounts, seed: int = 0) -> tuple[float, float] | None:
+    """95 % percentile bootstrap interval of the error consistency, items drawn with replacement.
+
+    Args:
+        counts: of the two models.
+        seed: of the draws.
+
+    Returns:
+        Lower and upper end; None where more than one draw in twenty has no kappa.
+
+    Assumptions: items are independent draws from the population of items meant.
+    """
+    shares = np.array(counts.cells) / counts.items
+    drawn = np.random.default_rng(seed).multinomial(counts.items, shares, size=RESAMPLES)
+    kappas = _kappas(drawn.astype(np.float64))
+    kappas = kappas[~np.isnan(kappas)]
+    if kappas.size < 0.95 * RESAMPLES:
+        return None
+    low, high = np.quantile(kappas, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _kappas(cells: Floats) -> Floats:
+    """Kappa of each row of `ErrorCounts.cells`; NaN where both are all right or both all wrong."""
+    items = cells.sum(axis=1)
+    first, second = (cells[:, 0] + cells[:, 1]) / items, (cells[:, 0] + cells[:, 2]) / items
+    agreed = (cells[:, 0] + cells[:, 3]) / items
+    chance = first * second + (1 - first) * (1 - second)
+    return np.divide(agreed - chance, 1 - chance, out=np.full(items.shape, np.nan), where=chance < 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """Items of like difficulty.
+
+    Attributes:
+        counts: the two models' errors on them.
+        odds: odds ratio of the two models' errors among them under the null; 1 is independence.
+    """
+
+    counts: ErrorCounts
+    odds: float = 1.0
+
+    def chances(self) -> tuple[int, Floats]:
+        """Fisher's noncentral hypergeometric law of the shared errors, given both models' errors.
+
+        Returns:
+            The smallest number of shared errors with a chance, and the chances from there on.
+        """
+        items, first, second = self.counts.items, self.counts.first, self.counts.second
+        least, most = max(0, first + second - items), min(first, second)
+        if self.odds == 0.0 or least == most:
+            return least, np.ones(1)
+        shared = np.arange(least, most + 1)
+        logs = (
+            -gammaln(shared + 1)
+            - gammaln(first - shared + 1)
+            - gammaln(second - shared + 1)
+            - gammaln(items - first - second + shared + 1)
+            + shared * log(self.odds)
+        )
+        chances = np.exp(logs - logsumexp(logs))
+        kept = np.flatnonzero(chances > _SMALLEST)
+        return least + int(kept[0]), chances[kept[0] : kept[-1] + 1]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedErrors:
+    """Shared errors beside their null.
+
+    Attributes:
+        observed: shared errors.
+        expected: their mean under the null.
+        deviation: their standard deviation under the null; 0 where the margins leave no choice.
+        log10_p: of at least as many.
+    """
+
+    observed: int
+    expected: float
+    deviation: float
+    log10_p: float
+
+
+def shared_errors(strata: Iterable[Stratum]) -> SharedErrors:
+    """Whether two models share more errors than chance gives, stratum by stratum.
+
+    The law of the sum is exact: strata are convolved, none is drawn.
+
+    Args:
+        strata: items of like difficulty, each with the odds ratio that the null gives it.
+
+    Null: given each model's errors in a stratum, which items they fall on follows the stratum's odds ratio; at odds 1,
+    independence. A single stratum is Fisher's exact test, one-sided: all items equally hard.
+    """
+    least, chances, observed = 0, np.ones(1), 0
+    for each in strata:
+        start, of_stratum = each.chances()
+        chances = np.convolve(chances, of_stratum)
+        kept = np.flatnonzero(chances > _SMALLEST)
+        least += start + int(kept[0])
+        chances = chances[kept[0] : kept[-1] + 1]
+        observed += each.counts.shared
+    shared = least + np.arange(chances.size)
+    total = float(chances.sum())
+    expected = float(shared @ chances) / total
+    variance = float((shared - expected) ** 2 @ chances) / total
+    tail = float(chances[shared >= observed].sum())
+    log10_p = 0.0 if observed <= least else capped(log10(tail)) if tail > 0.0 else LOG10_FLOOR
+    return SharedErrors(observed, expected, variance**0.5, log10_p)
+
+
+def balanced_odds(controls: int, errors: NDArray[np.int64]) -> Floats:
+    """Largest odds ratio between two models' errors that difficulty alone leaves among items of one total.
+
+    Under Rasch's law the odds of an error are a product of the item's difficulty and the model's weakness. Given how
+    many of all models err on an item, its difficulty drops out, and two models' errors have the odds ratio
+    e(t-2) e(t) / e(t-1)^2, where e(r) is the r-th elementary symmetric polynomial of the controls' weaknesses. By
+    Newton's inequality that is largest where all controls are equally weak: what is returned. Nothing is estimated.
+
+    Args:
+        controls: models beside the two.
+        errors: ``t`` of each stratum: how many of all models, the two among them, err on each of its items.
+
+    Returns:
+        Odds ratios, below 1; 0 where the totals leave no choice; 1 where they say nothing (``t`` below 1 or all).
+
+    Null: errors are independent given difficulty, and follow Rasch's law; or models are exchangeable on every item.
+    Source: G. Rasch, Probabilistic models for some intelligence and attainment tests (1960), on conditioning;
+    Hardy, Littlewood, Polya, Inequalities (1934), theorem 51, on the symmetric polynomials.
+    """
+    total = errors.astype(np.float64)
+    above, below = np.maximum(controls - total + 1, 0.0), np.maximum(total - 1, 0.0)
+    ratio = below * above / (np.maximum(total, 1.0) * np.maximum(controls - total + 2, 1.0))
+    choice = (total >= 1) & (total <= controls + 1)
+    return np.where(choice, ratio, 1.0)
+
+
+def items_needed(excess: float, deviation: float, items: int, level: float, power: float) -> int | None:
+    """Items at which a shared excess would pass a level, if both grow as sums over items do.
+
+    Args:
+        excess: mean of the observed beyond the expected, at ``items``.
+        deviation: standard deviation of the observed, at ``items``.
+        items: at hand.
+        level: log10 of the p-value to pass.
+        power: share of draws in which it is to be passed, 0-1.
+
+    Returns:
+        The number, 10^9 at most; None where there is no excess.
+
+    Assumptions: sums over items are normal.
+    """
+    if excess <= 0.0 or deviation <= 0.0:
+        return None
+    wanted = -float(ndtri_exp(level * log(10.0))) + float(ndtri(power))
+    needed = items * (wanted * deviation / excess) ** 2
+    return int(min(1e9, np.ceil(needed))) if needed < inf else None

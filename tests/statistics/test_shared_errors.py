@@ -1,0 +1,120 @@
+"""Shared errors beside chance: published counts, exactness against enumeration, and the null kept under difficulty."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from math import comb, log10
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import hypergeom, nchypergeom_fisher
+
+from forebear.errors import UsageError
+from forebear.statistics.shared_errors import (
+    ErrorCounts,
+    Stratum,
+    balanced_odds,
+    error_consistency,
+    error_consistency_interval,
+    items_needed,
+    shared_errors,
+)
+
+PUBLISHED = ErrorCounts(1000, 236, 194, 182)
+
+
+def test_published_counts_of_2024():
+    found = shared_errors([Stratum(PUBLISHED)])
+    assert PUBLISHED.expected == pytest.approx(45.784)
+    assert found.expected == pytest.approx(45.784)
+    assert found.log10_p == pytest.approx(-132.37, abs=0.01)
+    kappa = error_consistency(PUBLISHED)
+    assert kappa == pytest.approx(0.80498, abs=1e-5)
+    low, high = error_consistency_interval(PUBLISHED)
+    assert low == pytest.approx(0.758, abs=0.003)
+    assert high == pytest.approx(0.849, abs=0.003)
+
+
+@pytest.mark.parametrize(
+    "counts", [(0, 0, 0, 0), (10, 11, 3, 3), (10, -1, 3, 0), (10, 4, 3, 4), (10, 8, 7, 4), (-5, 1, 1, 1)]
+)
+def test_impossible_counts_are_refused(counts):
+    with pytest.raises(UsageError, match="counts"):
+        ErrorCounts(*counts)
+
+
+@st.composite
+def some_counts(draw):
+    items = draw(st.integers(1, 60))
+    first, second = draw(st.integers(0, items)), draw(st.integers(0, items))
+    shared = draw(st.integers(max(0, first + second - items), min(first, second)))
+    return ErrorCounts(items, first, second, shared)
+
+
+@given(some_counts())
+def test_one_stratum_is_the_hypergeometric_tail(counts):
+    found = shared_errors([Stratum(counts)])
+    tail = hypergeom.sf(counts.shared - 1, counts.items, counts.first, counts.second)
+    assert found.log10_p == pytest.approx(log10(tail), abs=1e-6)
+
+
+@given(some_counts(), st.floats(0.05, 0.99))
+def test_a_stratum_with_odds_is_fishers_noncentral_law(counts, odds):
+    least, chances = Stratum(counts, odds).chances()
+    law = nchypergeom_fisher(counts.items, counts.first, counts.second, odds)
+    assert chances == pytest.approx(law.pmf(np.arange(least, least + chances.size)), abs=1e-7)
+
+
+@given(some_counts(), some_counts())
+def test_two_strata_are_every_way_to_deal_errors_inside_them(one, other):
+    found = shared_errors([Stratum(one), Stratum(other)])
+    laws = [hypergeom(each.items, each.first, each.second) for each in (one, other)]
+    wanted = one.shared + other.shared
+    tail = sum(laws[0].pmf(k) * laws[1].sf(wanted - k - 1) for k in range(one.items + 1))
+    assert 10**found.log10_p == pytest.approx(min(tail, 1.0), rel=1e-6, abs=1e-9)
+    assert found.expected == pytest.approx(one.expected + other.expected, abs=1e-9)
+
+
+@given(some_counts())
+def test_kappa_lies_between_minus_one_and_one_and_is_one_for_equal_errors(counts):
+    kappa = error_consistency(counts)
+    assert kappa is None or -1.0 - 1e-12 <= kappa <= 1.0 + 1e-12
+    if counts.first == counts.second == counts.shared and 0 < counts.first < counts.items:
+        assert kappa == pytest.approx(1.0)
+
+
+def test_kappa_is_none_where_nobody_errs():
+    assert error_consistency(ErrorCounts(10, 0, 0, 0)) is None
+    assert error_consistency_interval(ErrorCounts(10, 0, 0, 0)) is None
+
+
+def test_no_tail_is_lost_where_strata_are_many_and_deep():
+    strata = [Stratum(ErrorCounts(200, 100, 100, 90)) for _ in range(20)]
+    assert shared_errors(strata).log10_p == -300.0
+    moderate = [Stratum(ErrorCounts(200, 100, 100, 60)) for _ in range(20)]
+    assert -120 < shared_errors(moderate).log10_p < -30
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(0.05, 20.0), min_size=2, max_size=7))
+def test_balanced_odds_bound_those_of_any_controls(weaknesses):
+    """Newton's inequality: whatever the controls' weaknesses, the odds ratio they leave is at most the one returned."""
+    many = len(weaknesses)
+    symmetric = [sum(np.prod(some) for some in combinations(weaknesses, size)) for size in range(many + 1)]
+    bounds = balanced_odds(many, np.arange(many + 3))
+    for total in range(2, many + 1):
+        odds = symmetric[total - 2] * symmetric[total] / symmetric[total - 1] ** 2
+        assert odds <= bounds[total] * (1 + 1e-9)
+        alike = comb(many, total - 2) * comb(many, total) / comb(many, total - 1) ** 2
+        assert bounds[total] == pytest.approx(alike)
+
+
+def test_items_needed_grow_with_the_square_of_the_noise():
+    assert items_needed(0.0, 1.0, 100, -3.0, 0.99) is None
+    once, twice = (items_needed(5.0, spread, 1000, -3.0, 0.99) for spread in (1.0, 2.0))
+    assert once is not None and twice is not None
+    assert twice == pytest.approx(4 * once, abs=4)
+    # (3.09 + 2.33)^2 / 25 of a thousand.
+    assert once == pytest.approx(1000 * (3.0902 + 2.3263) ** 2 / 25, rel=1e-3)
