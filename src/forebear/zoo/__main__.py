@@ -1,9 +1,10 @@
-"""``python -m forebear.zoo``: build the zoo, list it, make the bundled text anew, or disguise a model."""
+"""``python -m forebear.zoo``: build the zoo, list it, make the text anew, disguise a model, or let models answer."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from forebear.errors import ForebearError, UsageError
@@ -17,7 +18,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        return disguise.main(given[1:]) if given[:1] == ["disguise"] else _run(given)
+        further = _FURTHER.get(given[0]) if given else None
+        return further(given[1:]) if further else _run(given)
     except ForebearError as error:
         print(error.line(), file=sys.stderr)
         return error.exit_code
@@ -26,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    more = "A further command changes a model in a known way: python -m forebear.zoo disguise --help"
+    more = "Further commands change a model in a known way and let models answer items: disguise --help, answers --help"
     parser = argparse.ArgumentParser(prog="python -m forebear.zoo", description=__doc__, epilog=more)
     parser.add_argument("command", choices=("build", "list", "corpus"))
     parser.add_argument("models", nargs="*", metavar="MODEL", help="build these alone, as family/name, with ancestors")
@@ -47,6 +49,14 @@ def _build(options: argparse.Namespace) -> None:
     print(f"{len(done)} built, {len(wanted) - len(done)} were up to date.")
 
 
+def _answers(arguments: list[str]) -> int:
+    try:
+        from forebear.zoo.answering import main as answer  # noqa: PLC0415 - the list needs no torch
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the zoo's libraries are missing ({error.name})", remedy=_REMEDY) from None
+    return answer(arguments)
+
+
 def _list(options: argparse.Namespace) -> None:
     entries = manifest.load_all(options.zoo)
     print(
@@ -65,6 +75,9 @@ def _list(options: argparse.Namespace) -> None:
 def _corpus(options: argparse.Namespace) -> None:
     for part, size in corpus.bundle().items():
         print(f"part {part}: {size} bytes compressed")
+
+
+_FURTHER: dict[str, Callable[[list[str]], int]] = {"disguise": disguise.main, "answers": _answers}
 
 
 if __name__ == "__main__":
