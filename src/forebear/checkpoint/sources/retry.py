@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 class TransientError(Exception):
-    """A fault that may be gone the next time; never leaves this package.
+    """A fault that may be gone the next time; caught by `keep_trying`.
 
     Args:
         reason: for the user, should it not go away.
@@ -32,7 +32,7 @@ class TransientError(Exception):
 
 
 class GivenUpError(Exception):
-    """A request was stopped because another one of the same read failed; never leaves this package."""
+    """A request was stopped because what it belongs to was given up; no user ever sees it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,9 +169,18 @@ class Transport:
                 "a request to it cannot be written", where=shown, remedy="Check the address of the hub and the token"
             ) from None
         except httpx2.TransportError as error:
-            reason = next((reason for kind, reason in _FAULTS if isinstance(error, kind)), type(error).__name__)
-            reached = not isinstance(error, httpx2.ConnectError)
-            raise TransientError(f"{reason} ({_host(url)})", reached=reached) from None
+            raise transient(error, url) from None
+
+
+def transient(error: httpx2.TransportError, url: str) -> TransientError:
+    """A fault of the connection as one that may be gone the next time.
+
+    Args:
+        error: what the library raised.
+        url: what was asked; its host is named.
+    """
+    reason = next((reason for kind, reason in _FAULTS if isinstance(error, kind)), type(error).__name__)
+    return TransientError(f"{reason} ({_host(url)})", reached=not isinstance(error, httpx2.ConnectError))
 
 
 def origin(url: str) -> Origin:

@@ -15,6 +15,7 @@ from forebear.anatomy.parts import Part, Role, View
 from forebear.evidence.activations.classes import Loaded, UnprobeableError, loaded, refusing
 from forebear.evidence.activations.recovered import recovered
 from forebear.evidence.activations.sample import LENGTH, SEQUENCES, Sample, shipped
+from forebear.evidence.activations.tokenizing import tokenizer_of, untokenised
 from forebear.evidence.profiles.score import Score
 from forebear.evidence.profiles.side import ProfiledSide
 from forebear.statistics.arrays import Floats
@@ -147,7 +148,7 @@ def _run(side: ProfiledSide, model: Loaded, sample: Sample) -> Activations:
 
 def _encoded(side: ProfiledSide, sample: Sample, positions: int | None) -> tuple[Tokens, list[list[int]]]:
     """The sample's sequences, all as long as the shortest, and its statements, as the model's tokenizer parts them."""
-    tokenizer = _tokenizer(side, sample)
+    tokenizer = tokenizer_of(side, sample.tokenizer)
     most = min(LENGTH, positions or LENGTH)
     sequences = [each.ids for each in tokenizer.encode_batch(sample.stretches(), add_special_tokens=False)]
     length = min(most, *map(len, sequences))
@@ -156,30 +157,8 @@ def _encoded(side: ProfiledSide, sample: Sample, positions: int | None) -> tuple
     highest = max(max(ids[:most], default=0) for ids in (*sequences, *statements))
     if length < 2 or not statements or not all(statements) or highest >= known:
         rule = f"numbers up to {highest} for {known} tokens" if highest >= known else "no tokens for parts of the text"
-        raise _untokenised(side, f"its tokenizer gives {rule}", "Give the tokenizer that belongs to these weights")
+        raise untokenised(side, f"its tokenizer gives {rule}", "Give the tokenizer that belongs to these weights")
     return np.array([ids[:length] for ids in sequences], dtype=np.int64), statements
-
-
-def _tokenizer(side: ProfiledSide, sample: Sample) -> Any:
-    from tokenizers import Tokenizer
-
-    document = side.model.documents.get("tokenizer.json")
-    content = sample.tokenizer if document is None else document.text()
-    if content is None:
-        raise _untokenised(side, "no tokenizer.json", "Put it beside the weights, or give it with --tokenizer")
-    try:
-        tokenizer = Tokenizer.from_str(content)
-    except Exception as error:
-        if type(error) is not Exception:  # what the library raises of a bad file is this class itself, none narrower
-            raise
-        raise _untokenised(side, f"no tokenizer: {str(error)[:200]}", "Download it again") from error
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    return tokenizer
-
-
-def _untokenised(side: ProfiledSide, rule: str, remedy: str) -> UnprobeableError:
-    return UnprobeableError(rule, where=side.model.source, field="tokenizer.json", remedy=remedy)
 
 
 @dataclass
