@@ -7,6 +7,7 @@ import pytest
 
 from forebear.checkpoint import Checkpoint, Stored, encode, open_model, write_safetensors, write_sharded
 from forebear.checkpoint.dtypes import ITEM_SIZES, to_float32
+from forebear.checkpoint.writer import Planned, write_streamed
 from forebear.errors import UsageError
 from tests.checkpoint.builders import stored, tensors
 
@@ -54,3 +55,28 @@ def test_small_whole_numbers_survive_every_storage_type(dtype: str) -> None:
     values = np.array([numbers], dtype=np.float32)
     raw = np.frombuffer(encode(values, dtype), dtype=np.uint8).reshape(1, -1)
     np.testing.assert_array_equal(to_float32(raw, dtype), values)
+
+
+def test_streamed_tensors_are_read_back_from_one_file_or_many(tmp_path: Path) -> None:
+    arrays = {f"t{number}": np.arange(number, number + 6, dtype=np.float32).reshape(2, 3) for number in range(5)}
+    planned: dict[str, Planned] = {name: ("F32", (2, 3)) for name in arrays}
+    asked: list[str] = []
+
+    def data(name: str) -> list[bytes]:
+        asked.append(name)
+        return [arrays[name][:1].tobytes(), arrays[name][1:].tobytes()]
+
+    for folder, most in ((tmp_path / "one", 1000), (tmp_path / "many", 50), (tmp_path / "each", 1)):
+        folder.mkdir()
+        write_streamed(folder, planned, data, shard_bytes=most)
+        with open_model(folder) as model:
+            assert model.tensors is not None
+            assert all(np.array_equal(model.tensors.read(name), array) for name, array in arrays.items())
+    assert asked == [*arrays] * 3
+    assert [len([*(tmp_path / name).glob("*.safetensors")]) for name in ("one", "many", "each")] == [1, 3, 5]
+
+
+def test_a_stream_of_another_length_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="tensor t: 4 bytes, its type and shape have 8"):
+        write_streamed(tmp_path, {"t": ("F32", (2,))}, lambda _: [b"1234"], shard_bytes=100)
+    assert not [*tmp_path.iterdir()]

@@ -40,7 +40,18 @@ def test_every_command_and_option_is_documented(command_name: str, option: str, 
 
 def test_every_command_prints_json() -> None:
     names = {name for name, _, _ in options()}
-    assert names == {"ask", "compare", "inspect", "profile", "replay", "schema", "demo", "cache info", "cache clear"}
+    assert names == {
+        "ask",
+        "compare",
+        "inspect",
+        "profile",
+        "reconstruct",
+        "replay",
+        "schema",
+        "demo",
+        "cache info",
+        "cache clear",
+    }
     assert {name for name, option, _ in options() if option == "--json"} == names
 
 

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from forebear.cli.ask import ask
 from forebear.cli.options import DEFAULT_BUDGET, DEFAULT_MEMORY, SchemaName, parse_bytes, parse_names, parse_verdicts
 
 app = typer.Typer(
@@ -256,9 +255,6 @@ def profile(
     profiling.run(request, output)
 
 
-app.command()(ask)
-
-
 @app.command()
 def replay(
     result: Annotated[
@@ -273,6 +269,27 @@ def replay(
     from forebear.cli import replaying
 
     raise typer.Exit(replaying.run(result, as_json))
+
+
+@app.command()
+def reconstruct(
+    result: Annotated[
+        Path, typer.Argument(metavar="RESULT.json", help="A result written by 'forebear compare --json'.")
+    ],
+    *,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="New or empty folder for the reconstructed model.")
+    ],
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of the noise.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Write a control: the reference with the steps of a result's recipe done again that need no model.
+
+    Beside the model it shows how much of what the model does the recipe explains.
+    """
+    from forebear.cli import reconstructing
+
+    reconstructing.run(result, output, seed, as_json)
 
 
 @app.command()

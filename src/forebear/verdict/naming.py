@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from forebear.anatomy.parts import Part
 
 MOST = 12
+_LAYERS = re.compile(r"layers? [0-9]{1,6}(-[0-9]{1,6})?(, [0-9]{1,6}(-[0-9]{1,6})?)*")
+_RUN = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 
 
 def named(parts: Collection[Part], among: Collection[Part], most: int = MOST) -> list[str]:
@@ -51,3 +54,37 @@ def _in_layers(layers: Collection[int]) -> str:
             runs.append([layer, layer])
     shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
     return f"layer {shown}" if len(layers) == 1 else f"layers {shown}"
+
+
+def parts_named(names: Collection[str], among: Collection[Part]) -> frozenset[Part] | None:
+    """The parts that `named` called so; None where a name is not one of its, or where it only counted the rest.
+
+    Args:
+        names: as `named` gave them.
+        among: every part they are chosen from.
+    """
+    found: set[Part] = set()
+    for name in names:
+        chosen = _parts_of(name, among)
+        if not chosen:
+            return None
+        found |= chosen
+    return frozenset(found)
+
+
+def _parts_of(name: str, among: Collection[Part]) -> set[Part]:
+    layers = {part.layer for part in among if part.layer is not None}
+    if name == "every layer":
+        return {part for part in among if part.layer is not None}
+    role, apart, place = name.rpartition(" in ")
+    if not apart:
+        role, place = "", name
+    elif place == "every layer":
+        return {part for part in among if part.layer is not None and _role(part) == role}
+    if not _LAYERS.fullmatch(place):
+        return {part for part in among if part.layer is None and str(part) == name}
+    runs = [(int(first), int(last or first)) for first, last in _RUN.findall(place)]
+    chosen = {layer for layer in layers if any(first <= layer <= last for first, last in runs)}
+    if not all(first in layers and last in layers for first, last in runs):
+        return set()
+    return {part for part in among if part.layer in chosen and (not role or _role(part) == role)}
