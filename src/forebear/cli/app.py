@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from forebear.cli.ask import ask
 from forebear.cli.options import DEFAULT_BUDGET, DEFAULT_MEMORY, SchemaName, parse_bytes, parse_names, parse_verdicts
 
 app = typer.Typer(
@@ -253,6 +254,9 @@ def profile(
     output = profiling.Output(as_json, matrix, csv, svg, write)
     request = profiling.Request(tuple(models or ()), parse_names(of), tuple(control or ()), sample, tokenizer)
     profiling.run(request, output)
+
+
+app.command()(ask)
 
 
 @app.command()
