@@ -42,7 +42,6 @@ def test_every_command_prints_json() -> None:
     names = {name for name, _, _ in options()}
     assert names == {
         "ask",
-        "ask",
         "compare",
         "inspect",
         "profile",
