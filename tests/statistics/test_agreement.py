@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from forebear.statistics.agreement import (
     Codes,
     beyond_habit,
+    dealt_at_most,
     equal_counts,
     exchange_chances,
     exchange_log10_p,
@@ -60,6 +61,13 @@ def test_dealt_replies_give_p_values_no_smaller_than_they_say() -> None:
         found.append(probability(exchange_log10_p(equal, exchange_chances(codes))))
     for level in (0.01, 0.05, 0.2):
         assert np.mean(np.array(found) <= level) <= level + 3 * np.sqrt(level / 1500)
+
+
+@given(chances=st.lists(st.floats(0.01, 0.99), min_size=1, max_size=30))
+def test_the_bound_never_falls_below_the_exact_tail(chances: list[float]) -> None:
+    for equal in range(len(chances) + 1):
+        given_chances = np.array(chances)
+        assert exchange_log10_p(equal, given_chances) <= dealt_at_most(equal, given_chances) + 1e-12
 
 
 def test_copied_replies_are_beyond_what_is_dealt() -> None:

@@ -89,6 +89,16 @@ def exchange_log10_p(equal: int, chances: Floats) -> float:
     return log10_upper_tail(equal, chances)
 
 
+def dealt_at_most(equal: int, chances: Floats) -> float:
+    """A bound on `exchange_log10_p` from above, at no cost: where it suffices, the exact tail need not be known.
+
+    Source: Bernstein's inequality for sums of independent variables between 0 and 1.
+    """
+    above = equal - float(chances.sum())
+    variance = float(np.sum(chances * (1.0 - chances)))
+    return -(above**2) / (2.0 * (variance + above / 3.0)) / _LN10 if above > 0.0 else 0.0
+
+
 def beyond_habit(share: Floats) -> Floats:
     """Agreement of every two models beyond what either has with all others.
 

@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -49,6 +50,7 @@ class LiveClaim(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Look = Callable[[Heard], LiveClaim]
+Said = TypeVar("Said", bound=LiveClaim)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class LiveTest:
 _TESTS: dict[str, LiveTest] = {}
 
 
-def live_test(name: str, about: str) -> Callable[[Look], Look]:
+def live_test(name: str, about: str) -> Callable[[Callable[[Heard], Said]], Callable[[Heard], Said]]:
     """Register a function from transcripts to a claim.
 
     Args:
@@ -71,7 +73,7 @@ def live_test(name: str, about: str) -> Callable[[Look], Look]:
         about: one line for the help.
     """
 
-    def register(look: Look) -> Look:
+    def register(look: Callable[[Heard], Said]) -> Callable[[Heard], Said]:
         _TESTS[name] = LiveTest(name, about, look)
         return look
 

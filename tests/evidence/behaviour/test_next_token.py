@@ -1,0 +1,170 @@
+"""Next-token agreement: strangers are left alone, inheritance is found, and nothing is said on too little."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from forebear.errors import UsageError
+from forebear.evidence.behaviour.closest import Closeness
+from forebear.evidence.behaviour.next_token import next_token
+from forebear.evidence.behaviour.planted import prompts_needed, smallest_share
+from forebear.evidence.behaviour.replied import AS_GIVEN, FIRST_WORD, replied
+from forebear.responses.transcript import Settings
+from tests.evidence.behaviour.replying import asked_otherwise, heard, spoken, strangers, transcript
+
+
+def test_a_reference_whose_replies_were_kept_is_named() -> None:
+    codes = strangers(800, 14, 0)
+    codes[:400, 0] = codes[:400, 2]
+    claim = next_token(heard(spoken(codes), 3))
+    assert claim.verdict == "related"
+    assert claim.candidates[0].name == "m2"
+    assert [each.stands_out for each in claim.candidates] == [True, False, False]
+    assert claim.candidates[0].log10_p is not None
+    assert claim.candidates[0].log10_p < -4
+    assert "m2" in claim.because
+    assert claim.innocent_explanation
+
+
+def test_no_parent_among_the_candidates_is_said() -> None:
+    claim = next_token(heard(spoken(strangers(800, 14, 1)), 2))
+    assert claim.verdict == "independent"
+    assert "The parent is not among the candidates" in claim.because
+    assert all((each.share_found or 1.0) <= claim.share_sought for each in claim.candidates)
+
+
+def test_too_few_controls_give_no_verdict_and_say_how_many_are_needed() -> None:
+    codes = strangers(300, 8, 2)
+    codes[:, 0] = codes[:, 1]
+    claim = next_token(heard(spoken(codes), 1))
+    assert (claim.verdict, claim.controls, claim.controls_needed) == ("undetermined", 6, 4)
+    assert "give 4 more" in claim.because
+    assert claim.candidates[0].agreement == 1.0
+    assert next_token(heard(spoken(codes[:, :2]), 1)).candidates[0].reason == "no controls"
+
+
+def test_too_few_prompts_give_no_verdict() -> None:
+    codes = strangers(60, 13, 3)
+    codes[:, 0] = codes[:, 1]
+    claim = next_token(heard(spoken(codes), 1))
+    assert claim.verdict == "undetermined"
+    assert claim.reason == "60 prompts, at least 100 are needed"
+
+
+def test_without_power_nothing_is_ruled_out_and_the_prompts_needed_are_told() -> None:
+    # One pair of controls agrees so much that what is sought would not rise clear of it.
+    codes = strangers(110, 13, 4)
+    codes[:35, 11] = codes[:35, 12]
+    claim = next_token(heard(spoken(codes), 1))
+    assert claim.verdict == "undetermined"
+    assert claim.reason == "too little power"
+    assert (claim.candidates[0].prompts_needed or 0) > 110
+
+
+def test_the_closest_of_all_is_not_related_while_strangers_are_as_close() -> None:
+    codes = strangers(1000, 14, 5)
+    codes[:200, 0] = codes[:200, 1]
+    codes[300:500, 12] = codes[300:500, 13]
+    claim = next_token(heard(spoken(codes), 1))
+    assert (claim.candidates[0].log10_p_controls or 0.0) < -2
+    assert claim.verdict == "undetermined"
+    assert "m12" in claim.because
+    assert "m13" in claim.because
+
+
+def test_two_good_models_are_not_kin_for_being_good() -> None:
+    # The two last are the most skilled of all: they agree most, and by habit alone.
+    codes = strangers(1000, 14, 6, skill=0.8)[:, ::-1]
+    found = Closeness(np.ascontiguousarray(codes))
+    assert found.agreement.highest
+    assert found.exchange < -2
+    assert not found.stands_out(-2.0)
+    assert next_token(heard(spoken(codes), 1)).verdict != "related"
+
+
+def test_strangers_do_not_fire() -> None:
+    fired = held = 0
+    for seed in range(6):
+        codes = strangers(300, 13, 100 + seed)
+        for first, second in combinations(range(13), 2):
+            others = [each for each in range(13) if each not in (first, second)]
+            found = Closeness(codes[:, [first, second, *others]])
+            fired += found.stands_out(-2.0)
+            held += found.exchange <= -2.0
+    assert fired <= 5, "468 pairs at 1e-2"
+    assert held <= 14
+
+
+def test_power_grows_with_the_number_of_prompts() -> None:
+    shares = [smallest_share(strangers(prompts, 13, 7), -2.0, 0) or 1.0 for prompts in (150, 1200)]
+    assert shares[0] > shares[1]
+    assert shares[1] <= 0.25
+
+
+def test_what_is_needed_is_none_where_no_number_of_prompts_would_do() -> None:
+    codes = strangers(300, 13, 8)
+    codes[:, 12] = codes[:, 11]
+    assert prompts_needed(Closeness(codes), 0.4, -2.0) is None
+
+
+def test_a_claim_is_the_same_again() -> None:
+    given = heard(spoken(strangers(200, 13, 9)), 2)
+    assert next_token(given) == next_token(given)
+
+
+def test_the_rule_for_one_token_is_the_text_as_received() -> None:
+    found = replied(heard({"a": [" x", ""], "b": ["x", ""], "c": [" x", "y"]}, 1))
+    assert found.rule == AS_GIVEN
+    assert found.codes[0, 0] != found.codes[0, 1]
+    assert found.codes[0, 0] == found.codes[0, 2]
+    assert found.codes[1, 0] == found.codes[1, 1]
+
+
+def test_the_rule_for_more_tokens_is_the_first_word() -> None:
+    more = Settings(kind="completions", max_tokens=8)
+    found = replied(heard({"a": [" the cat", "  "], "b": ["the\ndog", "x"], "c": ["The cat", "x"]}, 1, more))
+    assert found.rule == FIRST_WORD
+    assert found.codes.tolist() == [[0, 0, 1]]
+    assert "1 of 2 prompts" in found.left_out[0]
+
+
+def test_a_control_that_hardly_replied_is_left_out() -> None:
+    models = spoken(strangers(40, 4, 10))
+    found = replied(heard({**models, "silent": [["x"], *([[]] * 39)]}, 1))
+    assert found.controls == 2
+    assert found.prompts == 40
+    assert "control silent" in found.left_out[0]
+
+
+def test_where_nobody_replied_to_the_same_nothing_is_said() -> None:
+    claim = next_token(heard({"a": ["x", []], "b": [[], "x"]}, 1))
+    assert (claim.verdict, claim.prompts) == ("undetermined", 0)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(kind="completions", max_tokens=1, temperature=0.7),
+        Settings(kind="completions", max_tokens=20),
+        Settings(kind="chat", max_tokens=1),
+    ],
+    ids=["temperature", "length", "kind"],
+)
+def test_models_asked_in_different_ways_are_refused(settings: Settings) -> None:
+    given = heard(spoken(strangers(10, 4, 11)), 1)
+    with pytest.raises(UsageError) as refused:
+        next_token(asked_otherwise(given, settings))
+    assert "Ask every model in the same way" in refused.value.line()
+    assert "m3.jsonl" in refused.value.line()
+
+
+def test_no_reference_and_other_prompts_are_refused() -> None:
+    given = heard(spoken(strangers(10, 4, 12)), 1)
+    with pytest.raises(UsageError, match="no reference"):
+        next_token(replace(given, references=()))
+    with pytest.raises(UsageError, match="other prompts"):
+        next_token(replace(given, references=(transcript("other", ["x"]),)))
