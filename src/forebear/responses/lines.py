@@ -54,8 +54,12 @@ def regular(path: Path, remedy: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"cannot be read: {reason}", where=path, remedy=remedy) from None
+    try:
+        check_regular(descriptor, path, remedy)
+    except UsageError:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        check_regular(file.fileno(), path, remedy)
         yield file
 
 

@@ -137,10 +137,11 @@ def open_transcript(path: str | Path, asking: Asking) -> Iterator[TranscriptWrit
         CheckpointError: a line of it is not strict JSON.
     """
     path = Path(path)
+    header = _header(path, asking)
     with _opened(path) as file:
         check_regular(file.fileno(), path, "Give another file")
         _lock(file, path)
-        writer = TranscriptWriter(file, _begun(file, path, asking))
+        writer = TranscriptWriter(file, _begun(file, path, asking, header))
         try:
             yield writer
         finally:
@@ -160,12 +161,16 @@ def lacking_in(path: str | Path, asking: Asking) -> list[tuple[Prompt, int]]:
         return writer.lacking()
 
 
-def _begun(file: FileIO, path: Path, asking: Asking) -> Content:
+def _header(path: Path, asking: Asking) -> bytes:
+    """The first line; what could not be read again is not begun."""
     header = _encoded(_stated(asking))
     if len(header) > MAX_HEADER:
         raise UsageError(f"the prompts take more than {MAX_HEADER >> 20} MiB", where=path, remedy="Ask fewer")
-    # What could not be read again is not begun.
     read_header(Line(1, header[:-1], len(header), ended=True), path)
+    return header
+
+
+def _begun(file: FileIO, path: Path, asking: Asking, header: bytes) -> Content:
     start = file.read(len(header))
     if len(start) < len(header) and header.startswith(start):
         file.seek(0)

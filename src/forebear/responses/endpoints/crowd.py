@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from threading import Event, Lock, Thread
@@ -20,13 +19,6 @@ from forebear.responses.transcript_writer import Missing, Note
 FEWEST_IN_A_ROW = 8
 """Prompts without a reply, one after another, after which an endpoint that has answered before is given up; twice as
 many as are asked at once, should that be more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    prompt: str
-    sample: int
-    error: ForebearError
 
 
 class _End(Enum):
@@ -67,7 +59,7 @@ class Crowd:
         self._wanted = iter(wanted)
         self._lock = Lock()
         self._stop = Event()
-        self._brought: SimpleQueue[Reply | Note | _Failed | _End] = SimpleQueue()
+        self._brought: SimpleQueue[Reply | Missing | Note | ForebearError | _End] = SimpleQueue()
         # Threads that wait for a server must not keep the process.
         self._threads = [
             Thread(target=self._work, daemon=True, name=f"forebear-ask-{number}")
@@ -104,14 +96,12 @@ class Crowd:
                 raise RuntimeError("a thread that asks has ended by a fault of its own, shown above")
             if brought is _End.DONE:
                 left -= 1
-            elif isinstance(brought, _Failed):
-                yield self._judged(brought)
-            elif isinstance(brought, Reply | Note):
-                self._answered += isinstance(brought, Reply)
-                self._in_a_row = 0 if isinstance(brought, Reply) else self._in_a_row
+            elif isinstance(brought, ForebearError):
+                raise brought
+            elif not isinstance(brought, _End):
                 yield brought
 
-    def received(self) -> Iterator[Reply | Note]:
+    def received(self) -> Iterator[Reply | Missing | Note]:
         """What came and was not yielded yet; nothing more is asked."""
         self._stop.set()
         while True:
@@ -119,15 +109,8 @@ class Crowd:
                 brought = self._brought.get_nowait()
             except Empty:
                 return
-            if isinstance(brought, Reply | Note):
+            if isinstance(brought, Reply | Missing | Note):
                 yield brought
-
-    def _judged(self, failed: _Failed) -> Missing:
-        self._in_a_row += 1
-        passing = isinstance(failed.error, SourceUnreachableError | PromptRefusedError)
-        if not passing or not self._answered or self._in_a_row > self._most_in_a_row:
-            raise failed.error
-        return Missing(failed.prompt, failed.sample, failed.error.rule)
 
     def _work(self) -> None:
         end = _End.BROKEN
@@ -144,8 +127,22 @@ class Crowd:
         with self._lock:
             return None if self._stop.is_set() else next(self._wanted, None)
 
-    def _ask(self, prompt: Prompt, sample: int) -> Reply | _Failed:
+    def _ask(self, prompt: Prompt, sample: int) -> Reply | Missing | ForebearError:
         try:
-            return self._client.reply(prompt, sample, self._settings, self._stop)
+            reply = self._client.reply(prompt, sample, self._settings, self._stop)
         except ForebearError as error:
-            return _Failed(prompt.id, sample, error)
+            return self._judged(prompt, sample, error)
+        with self._lock:
+            self._answered += 1
+            self._in_a_row = 0
+        return reply
+
+    def _judged(self, prompt: Prompt, sample: int, error: ForebearError) -> Missing | ForebearError:
+        """A prompt without a reply, or the error that ends the run: then nobody asks anything more."""
+        passing = isinstance(error, SourceUnreachableError | PromptRefusedError)
+        with self._lock:
+            self._in_a_row += 1
+            if passing and self._answered and self._in_a_row <= self._most_in_a_row:
+                return Missing(prompt.id, sample, error.rule)
+            self._stop.set()
+        return error
