@@ -1,0 +1,113 @@
+"""Next-token agreement in the terminal: each reference beside what strangers score."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from forebear.report.plain import chance, visible, within
+from forebear.report.terminal import STYLES, console
+
+
+def show(live: dict[str, Any], stream: TextIO) -> None:
+    """Print a claim.
+
+    Args:
+        live: the claim of ``next-token`` as plain values.
+        stream: where to.
+    """
+    out = console(stream)
+    verdict = live["verdict"]
+    out.print(Text.assemble(("Verdict on next tokens: ", "bold"), (verdict, STYLES[verdict])))
+    out.print(Text(visible(live["because"])))
+    asked = f"{live['prompts']:,} prompts, {live['controls']} controls"
+    out.print(Text(f"Compared: {visible(live['rule'])}; {asked}.", "dim"))
+    if live["candidates"]:
+        out.print(Padding(_candidates(live["candidates"]), (1, 0, 1, 2)))
+        _show_tests(out, live["candidates"])
+        listed(out, "Power", [_power(each, live["share_sought"]) for each in live["candidates"]])
+    if live["innocent_explanation"]:
+        out.print(Text(f"Innocent explanation: {visible(live['innocent_explanation'])}"))
+    listed(out, "Left out", live["left_out"])
+    listed(out, "Limits", live["limits"])
+
+
+def listed(out: Console, title: str, lines: list[str]) -> None:
+    """A title and lines below it; nothing where there are none.
+
+    Args:
+        out: where to.
+        title: of the list.
+        lines: may hold a stranger's strings.
+    """
+    told = [line for line in lines if line]
+    if told:
+        out.print(Text(f"{title}:", "bold"))
+    for line in told:
+        out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
+
+
+def _candidates(candidates: list[dict[str, Any]]) -> Table:
+    table = _table("reference", "agreement", "by chance", "strangers", "rank p")
+    for each in candidates:
+        among = each["among"]
+        table.add_row(
+            Text(visible(each["name"]), "bold" if each["stands_out"] else ""),
+            within(100 * each["agreement"], *(100 * end for end in each["interval"])) + " %",
+            _percent(each["expected"]),
+            "—" if among is None else f"{among['median']:.0%}, at most {among['highest']:.0%}",
+            "—" if among is None else f"{max(among['p'], each['beyond_habit']['p']):.2g}",
+        )
+    return table
+
+
+def _tests(candidates: list[dict[str, Any]]) -> Table:
+    table = _table("reference", "against controls", "against strangers", "replies dealt", "corrected")
+    for each in candidates:
+        told = (each[f"log10_p{name}"] for name in ("_controls", "_strangers", "_exchange", ""))
+        table.add_row(Text(visible(each["name"])), *map(_chance, told))
+    return table
+
+
+def _table(*headings: str) -> Table:
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "reference" else "right", overflow="fold")
+    return table
+
+
+def _show_tests(out: Console, candidates: list[dict[str, Any]]) -> None:
+    """The p-values, and what each is of; nothing without controls."""
+    if candidates[0]["among"] is None:
+        return
+    out.print(Padding(_tests(candidates), (0, 0, 1, 2)))
+    told = (
+        "Chance of so much agreement, were the reference no closer to the model than the nearest control, or than the "
+        "closest two strangers are to one another, or were replies dealt to models at random. Rank p is the place "
+        f"among strangers, counted in controls: {candidates[0]['among']['p_floor']:.2g} at least."
+    )
+    out.print(Text(told, "dim"))
+
+
+def _power(each: dict[str, Any], sought: float) -> str:
+    name = each["name"]
+    if each["stands_out"] or each["among"] is None:
+        return ""
+    if each["share_found"] is not None:
+        told = f"{name}: found where {each['share_found']:.0%} of the replies are kept from it"
+        if each["share_found"] <= sought or each["prompts_needed"] is None:
+            return told
+        return f"{told}; for {sought:.0%}, about {each['prompts_needed']:,} prompts"
+    return f"{name}: {each['reason']}" if each["reason"] else ""
+
+
+def _percent(share: float | None) -> str:
+    return "—" if share is None else f"{share:.0%}"
+
+
+def _chance(log10_p: float | None) -> str:
+    return "—" if log10_p is None else chance(log10_p)
