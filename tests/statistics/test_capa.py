@@ -22,6 +22,13 @@ def test_a_sum_done_by_hand() -> None:
     assert capa(first, second, [0, 1], [2, 4]) == pytest.approx((0.43 - 0.4333333333333333) / 0.5666666666666667)
 
 
+def test_the_published_example() -> None:
+    """Table 5 of the paper: observed 0.61, chance 0.505, 0.21."""
+    found = capa([[0.9, 0.1], [0.8, 0.2]], [[0.7, 0.3], [0.6, 0.4]], [0, 1], [2, 2])
+    assert found == pytest.approx((0.61 - 0.505) / 0.495)
+    assert round(found or 0.0, 2) == 0.21
+
+
 def test_one_answer_each_by_hand() -> None:
     """Four items of four: equal on three, right on two and two: chance 1/4 + 1/12, so (3/4 - 1/3) / (2/3) = 5/8."""
     assert discrete_capa("abcd", "abca", "abdc", [4] * 4) == pytest.approx(5 / 8)

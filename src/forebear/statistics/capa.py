@@ -5,7 +5,7 @@ evenly over the wrong ones; one means the same certain answers. Real mistakes ar
 above zero: the figure is an effect size, to be held against what strangers score, and no test.
 
 Source: S. Goel et al., Great Models Think Alike and this Undermines AI Oversight, 2025, arXiv 2502.04313, equations 2
-(observed agreement), 3 (agreement by chance) and 4.
+(observed agreement), 3 (agreement by chance) and 4; appendix A.3 for free answers.
 """
 
 from __future__ import annotations
