@@ -22,6 +22,9 @@ if TYPE_CHECKING:
         SourceUnreachableError,
         UsageError,
     )
+    from forebear.verdict.behaviour.counts import behaviour_from_counts
+    from forebear.verdict.behaviour.files import behaviour
+    from forebear.verdict.behaviour.hearing import listen
     from forebear.verdict.compare import compare
     from forebear.verdict.profiling import profile
     from forebear.verdict.ranking import rank
@@ -35,7 +38,10 @@ __all__ = [
     "SourceUnreachableError",
     "UsageError",
     "__version__",
+    "behaviour",
+    "behaviour_from_counts",
     "compare",
+    "listen",
     "open",
     "profile",
     "rank",
@@ -44,6 +50,9 @@ __all__ = [
 _HOMES = {
     "open": ("forebear.checkpoint", "open_model"),
     "compare": ("forebear.verdict.compare", "compare"),
+    "behaviour": ("forebear.verdict.behaviour.files", "behaviour"),
+    "behaviour_from_counts": ("forebear.verdict.behaviour.counts", "behaviour_from_counts"),
+    "listen": ("forebear.verdict.behaviour.hearing", "listen"),
     "profile": ("forebear.verdict.profiling", "profile"),
     "rank": ("forebear.verdict.ranking", "rank"),
     "AnatomyError": ("forebear.errors", "AnatomyError"),

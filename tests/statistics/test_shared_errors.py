@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-from math import comb, log10
+from math import log10
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import hypergeom, nchypergeom_fisher
+from scipy.stats import hypergeom
 
 from forebear.errors import UsageError
 from forebear.statistics.shared_errors import (
     ErrorCounts,
-    Stratum,
-    balanced_odds,
     error_consistency,
     error_consistency_interval,
     items_needed,
@@ -26,7 +22,7 @@ PUBLISHED = ErrorCounts(1000, 236, 194, 182)
 
 
 def test_published_counts_of_2024():
-    found = shared_errors([Stratum(PUBLISHED)])
+    found = shared_errors([PUBLISHED])
     assert PUBLISHED.expected == pytest.approx(45.784)
     assert found.expected == pytest.approx(45.784)
     assert found.log10_p == pytest.approx(-132.37, abs=0.01)
@@ -55,21 +51,14 @@ def some_counts(draw):
 
 @given(some_counts())
 def test_one_stratum_is_the_hypergeometric_tail(counts):
-    found = shared_errors([Stratum(counts)])
+    found = shared_errors([counts])
     tail = hypergeom.sf(counts.shared - 1, counts.items, counts.first, counts.second)
     assert found.log10_p == pytest.approx(log10(tail), abs=1e-6)
 
 
-@given(some_counts(), st.floats(0.05, 0.99))
-def test_a_stratum_with_odds_is_fishers_noncentral_law(counts, odds):
-    least, chances = Stratum(counts, odds).chances()
-    law = nchypergeom_fisher(counts.items, counts.first, counts.second, odds)
-    assert chances == pytest.approx(law.pmf(np.arange(least, least + chances.size)), abs=1e-7)
-
-
 @given(some_counts(), some_counts())
 def test_two_strata_are_every_way_to_deal_errors_inside_them(one, other):
-    found = shared_errors([Stratum(one), Stratum(other)])
+    found = shared_errors([one, other])
     laws = [hypergeom(each.items, each.first, each.second) for each in (one, other)]
     wanted = one.shared + other.shared
     tail = sum(laws[0].pmf(k) * laws[1].sf(wanted - k - 1) for k in range(one.items + 1))
@@ -91,24 +80,10 @@ def test_kappa_is_none_where_nobody_errs():
 
 
 def test_no_tail_is_lost_where_strata_are_many_and_deep():
-    strata = [Stratum(ErrorCounts(200, 100, 100, 90)) for _ in range(20)]
+    strata = [ErrorCounts(200, 100, 100, 90) for _ in range(20)]
     assert shared_errors(strata).log10_p == -300.0
-    moderate = [Stratum(ErrorCounts(200, 100, 100, 60)) for _ in range(20)]
+    moderate = [ErrorCounts(200, 100, 100, 60) for _ in range(20)]
     assert -120 < shared_errors(moderate).log10_p < -30
-
-
-@settings(max_examples=50)
-@given(st.lists(st.floats(0.05, 20.0), min_size=2, max_size=7))
-def test_balanced_odds_bound_those_of_any_controls(weaknesses):
-    """Newton's inequality: whatever the controls' weaknesses, the odds ratio they leave is at most the one returned."""
-    many = len(weaknesses)
-    symmetric = [sum(np.prod(some) for some in combinations(weaknesses, size)) for size in range(many + 1)]
-    bounds = balanced_odds(many, np.arange(many + 3))
-    for total in range(2, many + 1):
-        odds = symmetric[total - 2] * symmetric[total] / symmetric[total - 1] ** 2
-        assert odds <= bounds[total] * (1 + 1e-9)
-        alike = comb(many, total - 2) * comb(many, total) / comb(many, total - 1) ** 2
-        assert bounds[total] == pytest.approx(alike)
 
 
 def test_items_needed_grow_with_the_square_of_the_noise():

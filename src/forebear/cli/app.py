@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from forebear.cli.ask import ask
+from forebear.cli.greedy import GreedyCommand
 from forebear.cli.options import DEFAULT_BUDGET, DEFAULT_MEMORY, SchemaName, parse_bytes, parse_names, parse_verdicts
 
 app = typer.Typer(
@@ -159,7 +160,7 @@ def forebear(
         typer.echo(context.get_help())
 
 
-@app.command()
+@app.command(cls=GreedyCommand)
 def compare(
     model: ModelSource,
     references: References,
@@ -182,6 +183,15 @@ def compare(
     scan_licences: Annotated[
         bool, typer.Option("--scan-licences", help="Also have scancode-toolkit look for licences (extra licence-scan).")
     ] = False,
+    behaviour: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--behaviour",
+            metavar="FILE...",
+            help="Answers to the same items, a strand beside the weights: the model's, the reference's, then those of "
+            "strangers.",
+        ),
+    ] = None,
     fail_on: FailOn = "",
 ) -> None:
     """Compare a model with one reference, or rank several references.
@@ -207,6 +217,7 @@ def compare(
         redact_names=redact_names,
         dates=dates,
         scan_licences=scan_licences,
+        behaviour=tuple(behaviour or ()),
     )
     raise typer.Exit(comparing.run(request, as_json, html, parse_verdicts(fail_on), write_renamed))
 
@@ -257,6 +268,59 @@ def profile(
 
 
 app.command()(ask)
+
+
+@app.command(cls=GreedyCommand)
+def behaviour(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL REFERENCE...", help="Files of the models' answers, or transcripts."),
+    ] = None,
+    *,
+    controls: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE...", help="Answers of strangers to the same items; ten or more allow a verdict."),
+    ] = None,
+    gold: Annotated[Path | None, typer.Option(metavar="FILE", help="Right answers, where the files hold none.")] = None,
+    reconstructed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answers of the reference with the recovered recipe applied to it (forebear reconstruct), one more "
+            "column.",
+        ),
+    ] = None,
+    counts: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option(
+            metavar="N ERRORS_A ERRORS_B SHARED", help="Published counts, instead of files: what they alone allow."
+        ),
+    ] = None,
+    test: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="errors: shared errors and equal wrong answers. Of transcripts: next-token, continuations, "
+            "same-model, identity.",
+        ),
+    ] = "errors",
+    share: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of answers copied that the power is stated for.")
+    ] = 0.2,
+    power: Annotated[
+        float, typer.Option(metavar="SHARE", help="Power that the number of items needed is stated for.")
+    ] = 0.99,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare what models answer: shared errors beyond what difficulty explains, next tokens, identity.
+
+    Behaviour alone says related, independent or undetermined, never who came first.
+    """
+    from forebear.cli import behaving
+
+    given = (tuple(files or ()), counts, test, tuple(controls or ()), gold, reconstructed, share, power, seed)
+    behaving.run(behaving.Request(*given), as_json)
 
 
 @app.command()

@@ -20,7 +20,8 @@ FAILED = 3
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to compare and how; ``budget`` in bytes per model, ``memory`` in bytes; ``also`` and ``bases`` are further
-    models, ``adapter_base`` is what an adapter is laid onto; ``only`` to ``scan_licences`` are asked of documents."""
+    models, ``adapter_base`` is what an adapter is laid onto; ``only`` to ``scan_licences`` are asked of documents,
+    ``behaviour`` are files of answers."""
 
     model: str
     references: tuple[str, ...]
@@ -37,6 +38,7 @@ class Request:
     redact_names: bool = False
     dates: str | None = None
     scan_licences: bool = False
+    behaviour: tuple[str, ...] = ()
 
     @property
     def further(self) -> dict[str, Any]:
@@ -51,6 +53,7 @@ class Request:
             "redact_names": self.redact_names,
             "dates": self.dates,
             "scan_licences": self.scan_licences,
+            "behaviour": self.behaviour,
         }
         return {name: value for name, value in given.items() if value} | {"memory": self.memory}
 

@@ -21,6 +21,7 @@ class SchemaName(StrEnum):
     ranking = "ranking"
     inspect = "inspect"
     profile = "profile"
+    behaviour = "behaviour"
 
 
 def parse_bytes(text: str, option: str = "--budget") -> int:

@@ -16,6 +16,7 @@ import msgspec
 from forebear.checkpoint.strict_json import parse_object
 from forebear.errors import UsageError
 from forebear.report.inspection import Inspection
+from forebear.verdict.behaviour.contract import Behaviour
 from forebear.verdict.comparison import RANKING_SCHEMA, SCHEMA, Comparison, Ranking
 from forebear.verdict.profiled import Profiled
 
@@ -52,7 +53,7 @@ def schema(name: str) -> dict[str, Any]:
     """The JSON Schema of a result.
 
     Args:
-        name: ``"comparison"``, ``"ranking"``, ``"inspect"`` or ``"profile"``.
+        name: ``"comparison"``, ``"ranking"``, ``"inspect"``, ``"profile"`` or ``"behaviour"``.
 
     Raises:
         UsageError: another name.
@@ -62,6 +63,7 @@ def schema(name: str) -> dict[str, Any]:
         "ranking": Ranking,
         "inspect": Inspection,
         "profile": Profiled,
+        "behaviour": Behaviour,
     }
     if name not in structs:
         raise UsageError(f"there is no schema {name!r}", remedy=f"Choose from: {', '.join(structs)}")

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True):
     redact_names: bool = False
     dates: str | None = None
     scan_licences: bool = False
+    behaviour: list[str] = []
     also: list[Named] = []
     bases: list[Named] = []
 
@@ -64,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True):
             "redact_names": self.redact_names,
             "dates": self.dates,
             "scan_licences": self.scan_licences,
+            "behaviour": self.behaviour,
         }
         return plain | {name: given for name, given in (further | beside).items() if given}
 

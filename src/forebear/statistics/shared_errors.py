@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import inf, log, log10
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp, ndtri, ndtri_exp
 
 from forebear.errors import UsageError
@@ -105,42 +104,8 @@ def _kappas(cells: Floats) -> Floats:
     first, second = (cells[:, 0] + cells[:, 1]) / items, (cells[:, 0] + cells[:, 2]) / items
     agreed = (cells[:, 0] + cells[:, 3]) / items
     chance = first * second + (1 - first) * (1 - second)
-    return np.divide(agreed - chance, 1 - chance, out=np.full(items.shape, np.nan), where=chance < 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Stratum:
-    """Items of like difficulty.
-
-    Attributes:
-        counts: the two models' errors on them.
-        odds: odds ratio of the two models' errors among them under the null; 1 is independence.
-    """
-
-    counts: ErrorCounts
-    odds: float = 1.0
-
-    def chances(self) -> tuple[int, Floats]:
-        """Fisher's noncentral hypergeometric law of the shared errors, given both models' errors.
-
-        Returns:
-            The smallest number of shared errors with a chance, and the chances from there on.
-        """
-        items, first, second = self.counts.items, self.counts.first, self.counts.second
-        least, most = max(0, first + second - items), min(first, second)
-        if self.odds == 0.0 or least == most:
-            return least, np.ones(1)
-        shared = np.arange(least, most + 1)
-        logs = (
-            -gammaln(shared + 1)
-            - gammaln(first - shared + 1)
-            - gammaln(second - shared + 1)
-            - gammaln(items - first - second + shared + 1)
-            + shared * log(self.odds)
-        )
-        chances = np.exp(logs - logsumexp(logs))
-        kept = np.flatnonzero(chances > _SMALLEST)
-        return least + int(kept[0]), chances[kept[0] : kept[-1] + 1]
+    found: Floats = np.divide(agreed - chance, 1 - chance, out=np.full(items.shape, np.nan), where=chance < 1)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +125,27 @@ class SharedErrors:
     log10_p: float
 
 
-def shared_errors(strata: Iterable[Stratum]) -> SharedErrors:
+def shared_errors(strata: Iterable[ErrorCounts]) -> SharedErrors:
     """Whether two models share more errors than chance gives, stratum by stratum.
 
     The law of the sum is exact: strata are convolved, none is drawn.
 
     Args:
-        strata: items of like difficulty, each with the odds ratio that the null gives it.
+        strata: the two models' errors on items of like difficulty, a stratum each.
 
-    Null: given each model's errors in a stratum, which items they fall on follows the stratum's odds ratio; at odds 1,
-    independence. A single stratum is Fisher's exact test, one-sided: all items equally hard.
+    Null: given how many errors each model makes in a stratum, which items they fall on is independent between the two.
+    A single stratum is Fisher's exact test, one-sided: all items equally hard.
+    Source: N. Mantel, W. Haenszel, Statistical aspects of the analysis of data from retrospective studies of disease
+    (1959), for strata; the sum of the strata's hypergeometric laws is their exact test.
     """
     least, chances, observed = 0, np.ones(1), 0
     for each in strata:
-        start, of_stratum = each.chances()
+        start, of_stratum = _hypergeometric(each)
         chances = np.convolve(chances, of_stratum)
         kept = np.flatnonzero(chances > _SMALLEST)
         least += start + int(kept[0])
         chances = chances[kept[0] : kept[-1] + 1]
-        observed += each.counts.shared
+        observed += each.shared
     shared = least + np.arange(chances.size)
     total = float(chances.sum())
     expected = float(shared @ chances) / total
@@ -188,30 +155,19 @@ def shared_errors(strata: Iterable[Stratum]) -> SharedErrors:
     return SharedErrors(observed, expected, variance**0.5, log10_p)
 
 
-def balanced_odds(controls: int, errors: NDArray[np.int64]) -> Floats:
-    """Largest odds ratio between two models' errors that difficulty alone leaves among items of one total.
-
-    Under Rasch's law the odds of an error are a product of the item's difficulty and the model's weakness. Given how
-    many of all models err on an item, its difficulty drops out, and two models' errors have the odds ratio
-    e(t-2) e(t) / e(t-1)^2, where e(r) is the r-th elementary symmetric polynomial of the controls' weaknesses. By
-    Newton's inequality that is largest where all controls are equally weak: what is returned. Nothing is estimated.
-
-    Args:
-        controls: models beside the two.
-        errors: ``t`` of each stratum: how many of all models, the two among them, err on each of its items.
-
-    Returns:
-        Odds ratios, below 1; 0 where the totals leave no choice; 1 where they say nothing (``t`` below 1 or all).
-
-    Null: errors are independent given difficulty, and follow Rasch's law; or models are exchangeable on every item.
-    Source: G. Rasch, Probabilistic models for some intelligence and attainment tests (1960), on conditioning;
-    Hardy, Littlewood, Polya, Inequalities (1934), theorem 51, on the symmetric polynomials.
-    """
-    total = errors.astype(np.float64)
-    above, below = np.maximum(controls - total + 1, 0.0), np.maximum(total - 1, 0.0)
-    ratio = below * above / (np.maximum(total, 1.0) * np.maximum(controls - total + 2, 1.0))
-    choice = (total >= 1) & (total <= controls + 1)
-    return np.where(choice, ratio, 1.0)
+def _hypergeometric(counts: ErrorCounts) -> tuple[int, Floats]:
+    """The smallest number of shared errors with a chance, and the chances from there on."""
+    least, most = max(0, counts.first + counts.second - counts.items), min(counts.first, counts.second)
+    shared = np.arange(least, most + 1)
+    logs = (
+        -gammaln(shared + 1)
+        - gammaln(counts.first - shared + 1)
+        - gammaln(counts.second - shared + 1)
+        - gammaln(counts.items - counts.first - counts.second + shared + 1)
+    )
+    chances = np.exp(logs - logsumexp(logs))
+    kept = np.flatnonzero(chances > _SMALLEST)
+    return least + int(kept[0]), chances[kept[0] : kept[-1] + 1]
 
 
 def items_needed(excess: float, deviation: float, items: int, level: float, power: float) -> int | None:

@@ -14,6 +14,7 @@ from forebear.alignment.planning import DEFAULT_BUDGET
 from forebear.checkpoint import Model
 from forebear.checkpoint.model import Warn
 from forebear.verdict.adapting import STRAND, adapter_strand
+from forebear.verdict.behaviour.strand import check_files, with_behaviour
 from forebear.verdict.comparison import Comparison, Side, WeightsClaim
 from forebear.verdict.declared import declared_claims, open_further
 from forebear.verdict.memory import DEFAULT_MEMORY, check_memory
@@ -47,6 +48,7 @@ def compare(
     redact_names: bool = False,
     dates: str | Path | None = None,
     scan_licences: bool = False,
+    behaviour: Sequence[str | Path] = (),
     warn: Warn | None = None,
 ) -> Comparison:
     """Compare one model with one reference.
@@ -73,6 +75,8 @@ def compare(
         redact_names: leave names of people out of excerpts.
         dates: JSON file of dates of the model's files that the user vouches for.
         scan_licences: have scancode-toolkit, where it is installed, look for licences too.
+        behaviour: files of answers to the same items: the model's, the reference's, then those of strangers; see
+            `forebear.behaviour`.
         warn: told, one line each, of what costs time or bytes, such as a download.
 
     Returns:
@@ -83,8 +87,15 @@ def compare(
         ForebearError: a source is refused.
     """
     asked = Asked.of(
-        only, claimed_sources, base_code, redact_names=redact_names, dates=dates, scan_licences=scan_licences
+        only,
+        claimed_sources,
+        base_code,
+        redact_names=redact_names,
+        dates=dates,
+        scan_licences=scan_licences,
+        behaviour=behaviour,
     )
+    check_files(asked.behaviour, 1)
     sides = opened_all((model, reference), warn, adapter_base)
     result = compare_weights(
         sides,
@@ -126,7 +137,8 @@ def with_documents(
     """
     whole = with_papers(result, sources, asked, reference=sides[1].source, progress=progress, warn=warn)
     read = result.computation
-    return with_untrained(whole, sides, result.model.bytes_total or 0 if read["full"] else read["budget"])
+    told = with_untrained(whole, sides, result.model.bytes_total or 0 if read["full"] else read["budget"])
+    return with_behaviour(told, asked.behaviour, progress)
 
 
 def compare_weights(

@@ -35,6 +35,7 @@ class Asked:
         redact: leave names of people out of excerpts.
         dates: file of dates that the user vouches for.
         scan: have scancode-toolkit look for licences too.
+        behaviour: files of answers: the model's, the reference's, then strangers'.
     """
 
     only: tuple[str, ...] = ()
@@ -43,6 +44,7 @@ class Asked:
     redact: bool = False
     dates: str | None = None
     scan: bool = False
+    behaviour: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in self.only:
@@ -61,10 +63,12 @@ class Asked:
         redact_names: bool,
         dates: str | Path | None,
         scan_licences: bool,
+        behaviour: Sequence[str | Path],
     ) -> Self:
         """What the arguments of `forebear.compare` ask for."""
-        sources, folders = (tuple(str(each) for each in given) for given in (claimed, base_code))
-        return cls(tuple(only), sources, folders, redact_names, None if dates is None else str(dates), scan_licences)
+        sources, folders, answers = (tuple(str(each) for each in given) for given in (claimed, base_code, behaviour))
+        dated = None if dates is None else str(dates)
+        return cls(tuple(only), sources, folders, redact_names, dated, scan_licences, answers)
 
     @property
     def weights(self) -> bool:
@@ -88,6 +92,7 @@ class Asked:
             "redact_names": self.redact,
             "dates": self.dates,
             "scan_licences": self.scan,
+            "behaviour": list(self.behaviour),
         }
         return {name: value for name, value in found.items() if value}
 

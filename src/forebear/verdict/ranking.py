@@ -9,6 +9,7 @@ from pathlib import Path
 from forebear.alignment.planning import DEFAULT_BUDGET
 from forebear.checkpoint.model import Model, Warn
 from forebear.verdict.adapting import STRAND
+from forebear.verdict.behaviour.strand import check_files
 from forebear.verdict.compare import TOOL, compare_weights, silent, with_documents
 from forebear.verdict.comparison import VERDICTS, Comparison, Ranking
 from forebear.verdict.decide import FIRES_AT
@@ -35,6 +36,7 @@ def rank(
     redact_names: bool = False,
     dates: str | Path | None = None,
     scan_licences: bool = False,
+    behaviour: Sequence[str | Path] = (),
     warn: Warn | None = None,
 ) -> Ranking:
     """Compare a model with every reference, strongest evidence first.
@@ -44,14 +46,22 @@ def rank(
         references: the same, at least one.
         budget, full, seed, progress, also, bases, memory, adapter_base, only, claimed_sources, base_code, redact_names,
             dates, scan_licences, warn: as in `forebear.compare`.
+        behaviour: as there; files of answers stand beside a single reference only.
 
     P-values are corrected by Holm's procedure over the references, so that holding a model against many does not make
     a chance agreement more likely. Power is told at the strictest step, as if every reference had come first, and so
     is the p-value of a pair whose verdict a later step would not change.
     """
     asked = Asked.of(
-        only, claimed_sources, base_code, redact_names=redact_names, dates=dates, scan_licences=scan_licences
+        only,
+        claimed_sources,
+        base_code,
+        redact_names=redact_names,
+        dates=dates,
+        scan_licences=scan_licences,
+        behaviour=behaviour,
     )
+    check_files(asked.behaviour, len(references))
     mine, *others = opened_all((model, *references), warn, adapter_base)
     further = [opened(each, warn) for each in also]
     ancestors = [opened(each, warn) for each in bases]

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from forebear.verdict.comparison import Verdict
+
 BEHAVIOUR_SCHEMA = "forebear.behaviour/1"
 
 
@@ -54,32 +56,53 @@ class SameWrong(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
 
 
-class Population(msgspec.Struct, frozen=True, kw_only=True):
-    """The pair's figure beside the same figure of pairs of which one at least is a control.
+class SameAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Equal answers among all items, where no right answer is known.
 
     Attributes:
-        figure: name of the figure.
+        items: items both answered with something.
+        same: how many of them have equal answers.
+        expected: what is expected where, item by item, answers are dealt to models at random; None without controls.
+        log10_p: of at least as many; None without controls.
+        reason: why something here is null.
+    """
+
+    items: int
+    same: int
+    expected: float | None = None
+    log10_p: float | None = None
+    reason: str | None = None
+
+
+class Population(msgspec.Struct, frozen=True, kw_only=True):
+    """The pair's figure beside that of strangers: each control in the place of one of the pair.
+
+    Attributes:
+        figure: what is compared.
         value: the pair's.
         controls: models the user vouches for as strangers.
-        pairs: pairs of strangers.
-        median: what the middle pair of strangers scores.
+        in_place_of: name of the model that they stand in for: the reference where they are of its kind, otherwise the
+            model; None without controls.
+        median: what the middle control scores.
         highest: what the highest scores.
-        share_reaching: share of those pairs that score at least as high, 0-1.
+        share_reaching: share of controls that score at least as high, 0-1.
         p: conformal p-value counted in controls, never below ``p_floor``.
         p_floor: ``1 / (controls + 1)``.
-        needed: how many controls would let ``p`` reach the level; None where there are enough.
+        log10_p: of a figure so far above the strangers', were theirs a sample of a normal law.
+        needed: how many controls a verdict needs; None where there are enough.
         reason: why something here is null.
     """
 
     figure: str
     value: float | None
     controls: int
-    pairs: int
+    in_place_of: str | None
     median: float | None = None
     highest: float | None = None
     share_reaching: float | None = None
     p: float | None = None
     p_floor: float | None = None
+    log10_p: float | None = None
     needed: int | None = None
     reason: str | None = None
 
@@ -91,8 +114,8 @@ class BehaviourPower(msgspec.Struct, frozen=True, kw_only=True):
         stated_share: share of items on which the one's answer is the other's, 0-1.
         detected: draws in which so much copying was found.
         draws: draws made.
-        items_needed: items at which so much copying would be found in ``wanted`` of all draws.
-        wanted: 0-1.
+        items_needed: items at which so much copying would be found in a share ``wanted`` of all draws.
+        wanted: share of draws, 0-1.
         reason: why something here is null.
     """
 
@@ -120,11 +143,13 @@ class BehavedPair(msgspec.Struct, frozen=True, kw_only=True):
         kappa: error consistency, agreement on right and wrong beyond chance.
         kappa_interval: 95 % bootstrap interval over items.
         capa: chance-adjusted probabilistic agreement.
-        same_wrong: equal wrong answers.
+        same_wrong: equal wrong answers; None without right answers.
+        same_answer: equal answers; None where right answers are known.
         numeric: agreement of error vectors, where answers are numbers.
         log10_p_equal_difficulty: of the shared errors, were all items equally hard.
         log10_p_stratified: of the shared errors within strata of difficulty that the controls tell.
-        log10_p: of everything taken together, corrected for the number of references.
+        log10_p: of the weaker of two: the exact tests taken together, and the pair beside strangers; corrected for the
+            number of references.
         population: the pair beside strangers.
         power: what would have been found.
         verdict: *related*, *independent* or *undetermined*, of behaviour alone.
@@ -144,13 +169,14 @@ class BehavedPair(msgspec.Struct, frozen=True, kw_only=True):
     kappa_interval: tuple[float, float] | None
     log10_p_equal_difficulty: float | None
     log10_p_stratified: float | None
-    verdict: str
+    verdict: Verdict
     warnings: list[str]
     errors_a: int | None = None
     errors_b: int | None = None
     expected_stratified: float | None = None
     capa: float | None = None
     same_wrong: SameWrong | None = None
+    same_answer: SameAnswer | None = None
     numeric: dict[str, Any] | None = None
     log10_p: float | None = None
     population: Population | None = None
