@@ -14,10 +14,10 @@ import msgspec
 from forebear.checkpoint.strict_json import parse_object, quoted
 from forebear.errors import CheckpointError, UsageError
 
-MAX_BYTES = 2**30
+MAX_BYTES = 512 * 2**20
 MAX_LINE = 8 * 2**20
 MAX_DEPTH = 8
-MAX_NESTED = 2_000_000
+MAX_NESTED = 500_000
 
 Row = TypeVar("Row", bound=msgspec.Struct)
 

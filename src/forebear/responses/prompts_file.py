@@ -46,7 +46,7 @@ def read_prompts(path: str | Path) -> Prompts:
     prompt a line, blanks at its ends included. Empty lines are passed over.
 
     Args:
-        path: UTF-8, at most 1 GiB and `MOST_PROMPTS` prompts of at most `LONGEST_PROMPT` characters.
+        path: UTF-8, at most 512 MiB and `MOST_PROMPTS` prompts of at most `LONGEST_PROMPT` characters.
 
     Raises:
         UsageError: the file cannot be read or breaks one of these rules, or an id stands there twice.

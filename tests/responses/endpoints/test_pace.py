@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forebear.checkpoint.sources.retry import GivenUpError
-from forebear.responses.endpoints import Pace
-from tests.responses.endpoints.asking import Time, ask, prompts_named
+from forebear.responses.asking import ask_endpoint
+from forebear.responses.endpoints import Crowd, Pace
+from forebear.responses.prompts import Prompt
+from forebear.responses.transcript import Reply, Settings
+from tests.responses.endpoints.asking import CHAT, Time, ask, endpoint_of, prompts_named
 from tests.responses.endpoints.server import PATIENCE, Handler, Server, answer
 
 
@@ -91,3 +94,27 @@ def test_a_bound_on_requests_is_kept_and_the_next_run_goes_on(server: Server, tm
     assert (second.requests, second.spent, second.transcript.missing) == (6, False, ())
     assert set(server.asked.values()) == {1}
     assert ask(server, path, prompts).requests == 0
+
+
+def test_progress_is_told_reply_by_reply(server: Server, tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    prompts = prompts_named(*"abcd")
+    arguments = (endpoint_of(server), prompts, CHAT, tmp_path / "t.jsonl")
+    ask_endpoint(*arguments, policy=Time().policy(), progress=lambda stage, done: told.append((stage, done)))
+    assert told == [("asking a-model", share) for share in (0.25, 0.5, 0.75, 1.0)]
+
+
+class Broken:
+    def reply(self, prompt: Prompt, sample: int, settings: Settings, stop: Event) -> Reply:
+        raise ZeroDivisionError
+
+
+def test_a_bug_in_a_thread_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr("threading.excepthook", lambda given: seen.append(given.exc_type))
+    crowd = Crowd(Broken(), CHAT, [(Prompt("a", "a"), 0)], 1)
+    with crowd, pytest.raises(RuntimeError, match="a thread that asks has ended"):
+        list(crowd)
+    for thread in crowd._threads:
+        thread.join()
+    assert seen == [ZeroDivisionError]

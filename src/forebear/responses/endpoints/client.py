@@ -69,7 +69,10 @@ class Client:
         self._headers = headers
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
         self._http = httpx2.Client(
-            limits=limits, timeout=httpx2.Timeout(policy.stall, connect=policy.connect), follow_redirects=False
+            limits=limits,
+            timeout=httpx2.Timeout(policy.stall, connect=policy.connect),
+            follow_redirects=False,
+            trust_env=not address.here,  # a proxy cannot reach this machine
         )
 
     def close(self) -> None:
@@ -157,7 +160,7 @@ class Client:
 
     def _said(self, words: str) -> str:
         """A server's words in a short line without the key."""
-        hidden = self._key.hidden_in_error(words)
+        hidden = self._key.hidden_in_error(words).rstrip(". ")
         return hidden if len(hidden) <= 200 else f"{hidden[:197]}..."
 
     def _post(self, url: str, body: dict[str, Any], stop: Event) -> tuple[int, httpx2.Headers, bytes]:
