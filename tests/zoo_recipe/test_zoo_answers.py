@@ -97,6 +97,19 @@ def test_lines_are_json_and_name_no_model(tmp_path: Path) -> None:
     assert lines[-1]["options"] == list(LETTERS) and abs(sum(lines[-1]["probabilities"]) - 1) < 1e-6
 
 
+def test_prompts_are_those_that_can_be_asked(zoo: Path, tmp_path: Path) -> None:
+    from forebear.responses.prompts_file import read_prompts
+    from forebear.zoo.answering import write_prompts
+
+    items = drawn()
+    write_prompts(tmp_path / "prompts.jsonl", items, TEXTS, zoo / "tokenizer.json")
+    found = read_prompts(tmp_path / "prompts.jsonl").prompts
+    assert [each.id for each in found] == [*items.names(FREE), *items.names(CHOICE)]
+    assert (found[3].gold, found[3].options) == (str(items.free_gold[3]), None)
+    assert (found[-1].gold, found[-1].options) == (LETTERS[items.right[-1]], OPTIONS)
+    assert [line[:3] for line in found[-1].text.splitlines()[-4:]] == ["A: ", "B: ", "C: ", "D: "]
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_probabilities_in_steps_sum_up_and_stay_near(seed: int) -> None:
     pytest.importorskip("torch")

@@ -147,19 +147,20 @@ def write_answers(path: Path, said: Answers, items: Items) -> None:
 
 
 def write_prompts(path: Path, items: Items, texts: dict[str, NDArray[np.int64]], tokenizer: Path) -> None:
-    """One line an item: id, text before the token asked for, the right answer, options as text, and stratum."""
+    """One line an item: id, text before the token asked for (and the options, quoted), right answer and stratum.
+
+    The models of the zoo see the tokens of the text alone; what they choose is the likeliest option.
+    """
     decoder, before = Tokenizer.from_file(str(tokenizer)), contexts(items, texts)
     parts, lines = items.parts.tolist(), []
     for form in (FREE, CHOICE):
         shown = decoder.decode_batch(before[form].tolist(), skip_special_tokens=False)
         for number, (id_, text, part) in enumerate(zip(items.names(form), shown, parts, strict=True)):
-            line: dict[str, object] = {"id": id_, "text": text, "stratum": part}
+            line: dict[str, object] = {"id": id_, "text": text, "gold": str(items.free_gold[number]), "stratum": part}
             if form == CHOICE:
-                offered = items.options[number].tolist()
-                tokens_of = [decoder.decode([each], skip_special_tokens=False) for each in offered]
-                line |= {"gold": LETTERS[items.right[number]], "options": tokens_of}
-            else:
-                line["gold"] = str(items.free_gold[number])
+                offered = [decoder.decode([each], skip_special_tokens=False) for each in items.options[number].tolist()]
+                asked = [f"{letter}: {json.dumps(each)}" for letter, each in zip(LETTERS, offered, strict=True)]
+                line |= {"text": "\n".join((text, *asked)), "gold": LETTERS[items.right[number]], "options": OPTIONS}
             lines.append(json.dumps(line, ensure_ascii=False) + "\n")
     write_aside(path, ["".join(lines).encode("utf-8")])
 
