@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
@@ -11,12 +12,17 @@ from forebear.checkpoint.strict_json import quoted
 from forebear.errors import UsageError
 from forebear.responses.answers import Answer, Answers, Value, collected
 from forebear.responses.formats.csv import table_records
+from forebear.responses.formats.inspect_log import archive_records, is_log, log_answers
 from forebear.responses.formats.items import answer_of, counted, gold_of
 from forebear.responses.formats.jsonl import Record, line_records, list_records
+from forebear.responses.formats.lm_eval import is_sample, sample_answers
 from forebear.responses.formats.opened import LONGEST_LINE, Line, Opened, opened, parsed, refused
+from forebear.responses.formats.transcript import transcript_answers
+from forebear.responses.transcript_file import read_transcript
 
 MOST_TEXT = 32 * 2**20
 """Characters of all answers of one file together."""
+_TRANSCRIPT = re.compile(rb'\s*\{\s*"schema"\s*:\s*"forebear\.transcript/')
 _ENDINGS = (".gz", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".eval")
 
 
@@ -91,31 +97,59 @@ def _equal(first: Value, second: Value | None) -> bool:
 
 
 def _answers(file: Opened, notes: list[str]) -> tuple[str, Iterable[Answer]]:
+    """The file's form, and its answers; ``notes`` grows while they are read."""
+    if _TRANSCRIPT.match(file.start):
+        transcript = read_transcript(file.where)
+        notes.extend(transcript.notes)
+        return "transcript", transcript_answers(transcript, notes)
     kind, records = _records(file)
-    form = "csv" if kind == "table" else "jsonl"
-    return form, counted((answer_of(record, file.where, place) for place, record in records), notes)
+    if kind == "lm-eval":
+        return kind, sample_answers(records, file.where, notes)
+    if kind == "inspect":
+        return kind, log_answers(records, file.where, notes)
+    return kind, counted((answer_of(record, file.where, place) for place, record in records), notes)
 
 
 def _records(file: Opened) -> tuple[str, Iterator[Record]]:
-    """What the file's first character says it is, ``lines``, ``list``, ``table`` or ``zip``, and its records."""
+    """The form of a file that is no transcript, as its first object or character tells, and its records."""
+    where = file.where
     if file.is_zip:
-        return "zip", iter(())
+        return "inspect", archive_records(file.stream, where)
     lines = _after_blanks(file.lines())
     first = next(lines, None)
     if first is None:
-        raise refused(file.where, "line 1", "the file is empty", "Give one answer a line")
+        raise refused(where, "line 1", "the file is empty", "Give one answer a line")
     every = chain([first], lines)
     start = first[1].lstrip()[:1]
     if start == b"[":
-        return "list", list_records(parsed(_whole(every, file.where), file.where, "line 1"), file.where)
-    if start == b"{":
-        return "lines", line_records(every, file.where)
-    return "table", table_records(every, file.where)
+        return "jsonl", list_records(parsed(_whole(every, where), where, "line 1"), where)
+    if start != b"{":
+        return "csv", table_records(every, where)
+    return _objects(first, every, where)
+
+
+def _objects(first: Line, every: Iterable[Line], where: str) -> tuple[str, Iterator[Record]]:
+    """As `_records`, of a file that begins with an object; ``every`` begins with its ``first`` line."""
+    if not first[1].rstrip().endswith(b"}"):
+        return "inspect", _document(parsed(_whole(every, where), where, "the document", nan_is_null=True), where)
+    seen = parsed(first[1], where, f"line {first[0]}", nan_is_null=True)
+    if isinstance(seen, dict) and is_log(seen):
+        return "inspect", _document(seen, where)
+    if isinstance(seen, dict) and is_sample(seen):
+        return "lm-eval", line_records(every, where, nan_is_null=True)
+    return "jsonl", line_records(every, where)
+
+
+def _document(document: object, where: str) -> Iterator[Record]:
+    if not isinstance(document, dict) or not is_log(document):
+        rule = "a JSON object over several lines that is no evaluation log of inspect_ai"
+        raise refused(where, "line 1", rule, "Write one object a line")
+    return list_records(document["samples"], where)
 
 
 def _after_blanks(lines: Iterator[Line]) -> Iterator[Line]:
     for number, data in lines:
-        if not data.isspace():
+        if data.strip():
             yield number, data
             break
     yield from lines

@@ -28,7 +28,7 @@ def table_records(lines: Iterable[Line], where: str) -> Iterator[Record]:
     header = _header(numbered, where)
     separator = _separator(header)
     rows = csv.reader(_texts([(1, header)], where), delimiter=separator, strict=True)
-    columns = _columns(next(_rows(rows, where, 0)), where)
+    columns = _columns(next(_rows(rows, where, 0), []), where)
     body = csv.reader(_texts(numbered, where), delimiter=separator, strict=True)
     choices = fields(tuple(columns)).get("options")
     for row in _rows(body, where, 1):

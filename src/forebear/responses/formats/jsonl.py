@@ -19,7 +19,7 @@ def line_records(lines: Iterable[Line], where: str, *, nan_is_null: bool = False
         UsageError: a line that is not strict JSON, or no object.
     """
     for number, data in lines:
-        if not data.isspace():
+        if data.strip():
             place = f"line {number}"
             yield place, _object(parsed(data, where, place, nan_is_null=nan_is_null), where, place)
 

@@ -29,6 +29,7 @@ LARGEST_RATIO = 100
 """Unpacked to packed, once more than `FREE_OF_RATIO` bytes came out: text packs to a tenth, a bomb to a thousandth."""
 FREE_OF_RATIO = 32 * 2**20
 REMEDY = "See docs/answer-files.md for the forms that are read"
+_START = 100
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
@@ -48,12 +49,14 @@ class Opened:
         stream: of its content; of a zip archive, the archive itself.
         is_zip: whether it is one.
         packed: of its bytes as they lie on disk.
+        start: first bytes of it, packed if the file is.
     """
 
     where: str
     stream: BinaryIO
     is_zip: bool
     packed: FileIO
+    start: bytes
 
     def lines(self) -> Iterator[Line]:
         """Every line.
@@ -107,12 +110,12 @@ def opened(path: str | Path) -> Iterator[Opened]:
         raise UsageError(error.rule, where=path, remedy="Give a file of answers") from None
     with file:
         plain = BufferedReader(file)
-        start = plain.peek(4)
+        start = plain.peek(_START)[:_START]
         if start.startswith(_GZIP):
             unpacked = BufferedReader(cast(FileIO, gzip.GzipFile(fileobj=plain, mode="rb")))
-            yield Opened(str(path), unpacked, False, file)
+            yield Opened(str(path), unpacked, False, file, start)
         else:
-            yield Opened(str(path), plain, start.startswith((_ZIP, _EMPTY_ZIP)), file)
+            yield Opened(str(path), plain, start.startswith((_ZIP, _EMPTY_ZIP)), file, start)
 
 
 def parsed(data: bytes, where: str, place: str, *, nan_is_null: bool = False) -> object:
