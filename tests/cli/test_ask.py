@@ -141,6 +141,7 @@ def test_a_local_checkpoint_is_asked(command: Command, prompts: str, tmp_path: P
             "--kind: completions take",
         ),
         (("m", "PROMPTS", "--key-env", "X"), "--key-env: is for endpoints"),
+        ((str(ZOO / "gated/g00"), "PROMPTS", "--system", "x"), "prompts.txt: a local model is given plain text"),
         (("m", "PROMPTS", "--max-requests", "3"), "--max-requests: is for endpoints"),
         (("m", "PROMPTS", "--samples", "0", "--base-url", "http://h"), "Invalid value for '--samples'"),
     ],

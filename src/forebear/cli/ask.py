@@ -63,7 +63,13 @@ def ask(
     base_url: Annotated[
         str | None, typer.Option(metavar="URL", help="Endpoint in the manner of OpenAI's, such as https://host/v1.")
     ] = None,
-    kind: Annotated[Kind, typer.Option(help="Which interface of the endpoint.")] = Kind.chat,
+    kind: Annotated[
+        Kind | None,
+        typer.Option(
+            help="Which interface of the endpoint; chat where none is named. A local checkpoint continues plain text, "
+            "and with chat what its chat template makes of each prompt."
+        ),
+    ] = None,
     key_env: KeyEnv = None,
     temperature: Temperature = 0.0,
     samples: Samples = 1,
@@ -91,7 +97,7 @@ def ask(
     """
     from forebear.cli import asking
 
-    manner = asking.Manner(kind.value, temperature, samples, max_tokens, top_p, seed, system)
+    manner = asking.Manner(None if kind is None else kind.value, temperature, samples, max_tokens, top_p, seed, system)
     bounds = asking.Bounds(concurrency, per_minute, timeout, max_requests, (price_in, price_out), dry_run)
     request = asking.Request(model, prompts, transcript, manner, bounds, base_url, key_env, tokenizer)
     raise typer.Exit(asking.run(request, as_json))

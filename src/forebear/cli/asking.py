@@ -25,7 +25,7 @@ UNANSWERED = 4
 class Manner:
     """How a model is asked; see `forebear.responses.transcript.Settings`."""
 
-    kind: str = "chat"
+    kind: str | None = None
     temperature: float = 0.0
     samples: int = 1
     max_tokens: int = 256
@@ -37,7 +37,7 @@ class Manner:
         """For the transcript."""
         from forebear.responses.transcript import Settings
 
-        kind = "local" if local else self.kind
+        kind = "local" if local and self.kind != "chat" else self.kind or "chat"
         return Settings(kind, self.temperature, self.samples, self.max_tokens, self.top_p, self.seed)
 
 
@@ -153,7 +153,6 @@ def _refuse_for_endpoints(request: Request) -> None:
     bounds, only = request.bounds, Bounds()
     given = {
         "--key-env": request.key_env is not None,
-        "--kind": request.manner.kind != Manner().kind,
         "--per-minute": bounds.per_minute is not None,
         "--max-requests": bounds.max_requests is not None,
         "--price-in, --price-out": bounds.prices != only.prices,

@@ -34,7 +34,7 @@ PROMPTS = Prompts("zoo", [Prompt(str(at), " ".join(WORDS[at : at + 4 + at % 7]))
 def ask(
     side: ProfiledSide, path: Path, prompts: Prompts = PROMPTS, tokenizer: str | None = TOKENIZER, **how: Any
 ) -> Transcript:
-    settings = Settings("local", **({"max_tokens": 6} | how))
+    settings = Settings(**({"kind": "local", "max_tokens": 6} | how))
     return ask_local(side, prompts, settings, path, tokenizer=tokenizer)
 
 
@@ -164,3 +164,41 @@ def test_what_cannot_be_asked_is_missing_or_refused(tmp_path: Path) -> None:
     more["added_tokens"].append({**more["added_tokens"][0], "id": 1024, "content": "<|more|>"})
     with pytest.raises(UnprobeableError, match="numbers up to 1024 for 1024 tokens"):
         ask(side, tmp_path / "d.jsonl", Prompts("m", [Prompt("a", "<|more|>")]), tokenizer=json.dumps(more))
+
+
+TEMPLATE = """{% for each in messages %}{% if each.role == "system" and each.content == "never" %}
+{{ raise_exception("no system") }}{% endif %}{{ each.role }}: {{ each.content }}
+{% endfor %}assistant:"""
+
+
+def test_a_chat_template_writes_what_is_continued(tmp_path: Path) -> None:
+    side = zoo_with(tmp_path, TEMPLATE)
+    some = [Prompt("a", "def one"), Prompt("b", "x", system="be"), Prompt("c", "x", system="never")]
+    chat = ask(side, tmp_path / "chat.jsonl", Prompts("p", some), kind="chat")
+    plain = Prompts("q", [Prompt("a", "user: def one\nassistant:"), Prompt("b", "system: be\nuser: x\nassistant:")])
+    by_hand = ask(side, tmp_path / "plain.jsonl", plain)
+    assert [each.text for each in chat.replies] == [each.text for each in by_hand.replies]
+    assert chat.settings.kind == "chat"
+    assert chat.missing == ("'c', sample 0: its chat template refuses it (TemplateError)",)
+
+
+@pytest.mark.parametrize(
+    ("template", "says"),
+    [
+        (None, "no chat template"),
+        (
+            "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}",
+            "it was stopped at its limit",
+        ),
+        ("{% nonsense %}", "its chat template: it cannot be rendered"),
+    ],
+)
+def test_a_template_that_cannot_be_rendered_is_refused(tmp_path: Path, template: str | None, says: str) -> None:
+    with pytest.raises(UnprobeableError, match=says):
+        ask(zoo_with(tmp_path, template), tmp_path / "t.jsonl", PROMPTS, kind="chat")
+
+
+def zoo_with(folder: Path, template: str | None) -> ProfiledSide:
+    tensors, config = read_tensors(ZOO / "gated/g00"), read_config(ZOO / "gated/g00")
+    documents = {} if template is None else {"chat_template.jinja": template.encode()}
+    return written(folder / "model", tensors, config, documents=documents)

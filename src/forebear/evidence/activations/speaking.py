@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -16,8 +16,10 @@ from forebear.checkpoint.digest import sample_digest
 from forebear.checkpoint.documents import CONFIG_NAME
 from forebear.checkpoint.strict_json import parse_object
 from forebear.errors import CheckpointError, UsageError
+from forebear.evidence.activations.chatting import chat_texts
 from forebear.evidence.activations.classes import Loaded, UnprobeableError, loaded, refusing
 from forebear.evidence.activations.tokenizing import tokenizer_of, untokenised
+from forebear.evidence.documents.tokenizer.companions import Companions, read_companions
 from forebear.evidence.profiles.side import ProfiledSide
 from forebear.responses.prompts import Prompt, Prompts
 from forebear.responses.transcript import Reply, Settings, Transcript
@@ -59,14 +61,14 @@ def ask_local(
 ) -> Transcript:
     """Have a local model continue every prompt that a transcript lacks a reply to, and keep each as it comes.
 
-    Prompts are continued as plain text: no chat template is applied. Replies end at the model's end of text, at
-    ``max_tokens`` or where its positions end. Drawn replies depend on the seed, the prompt's id and the sample alone;
-    without a seed it is 0.
+    Prompts are continued as plain text, or with ``kind`` ``"chat"`` as the model's chat template writes them. Replies
+    end at the model's end of text, at ``max_tokens`` or where its positions end. Drawn replies depend on the seed, the
+    prompt's id and the sample alone; without a seed it is 0.
 
     Args:
         side: the model.
-        prompts: none with a system message.
-        settings: how; ``kind`` is ``"local"``.
+        prompts: none with a system message, but for chat.
+        settings: how; ``kind`` is ``"local"`` or ``"chat"``.
         path: the transcript; gone on with where it is there.
         tokenizer: content of a tokenizer.json, for a model that brings none.
         progress: called with a stage and the fraction done, 0 to 1.
@@ -76,10 +78,10 @@ def ask_local(
         UnprobeableError: the model or its tokenizer cannot be run, and why.
         CheckpointError: a tensor holds a value that is not finite.
     """
-    if any(each.system is not None for each in prompts.prompts):
+    if settings.kind != "chat" and any(each.system is not None for each in prompts.prompts):
         raise UsageError(
             "a local model is given plain text, and takes no system message", where=prompts.name,
-            remedy="Leave it out, or serve the model and ask it with --base-url",
+            remedy="Leave it out, or ask with --kind chat",
         )  # fmt: skip
     asking = Asking(side.model.source, None, settings, prompts)
     with open_transcript(path, asking) as writer:
@@ -116,22 +118,35 @@ def _check_same(writer: TranscriptWriter, note: str, side: ProfiledSide) -> None
 def _said(side: ProfiledSide, wanted: Wanted, settings: Settings, given: str | None) -> Iterator[Reply | Missing]:
     """Replies in the order in which batches run, and why there is none."""
     tokenizer = tokenizer_of(side, given)
-    ends = _ends(side)
+    companions = read_companions(side.model.documents)
+    ends = _ends(side) | {tokenizer.token_to_id(companions.roles.get("eos_token", ""))}
+    texts = _texts(side, companions, wanted, settings)
     with loaded(side) as model:
         alike: dict[int, list[_Encoded]] = defaultdict(list)
-        for prompt, sample in wanted:
-            tokens = tokenizer.encode(prompt.text).ids
-            if why := _unaskable(side, tokens, model.positions):
+        for (prompt, sample), (taken, text) in zip(wanted, texts, strict=True):
+            tokens = tokenizer.encode(text, add_special_tokens=settings.kind != "chat").ids if taken else []
+            why = _unaskable(side, tokens, model.positions) if taken else f"its chat template refuses it ({text})"
+            if why is not None:
                 yield Missing(prompt.id, sample, why)
             else:
                 alike[len(tokens)].append(_Encoded(prompt, sample, tokens))
         for length, some in sorted(alike.items()):
-            step = max(1, TOKENS_AT_ONCE // (length + settings.max_tokens))
+            step = max(1, min(ROWS_AT_ONCE, TOKENS_AT_ONCE // (length + settings.max_tokens)))
             for start in range(0, len(some), step):
                 batch = some[start : start + step]
                 for each, (new, finish) in zip(batch, _continued(side, model, batch, settings, ends), strict=True):
                     text = _decoded(tokenizer, each.tokens, new)
                     yield Reply(each.prompt.id, each.sample, text, finish, length, len(new) + (finish == "stop"))
+
+
+def _texts(side: ProfiledSide, companions: Companions, wanted: Wanted, settings: Settings) -> list[tuple[bool, str]]:
+    """What the model is given for each prompt wanted, or why it cannot be."""
+    prompts = [prompt for prompt, _ in wanted]
+    if settings.kind != "chat":
+        return [(True, prompt.text) for prompt in prompts]
+    once = {prompt.id: prompt for prompt in prompts}
+    rendered = dict(zip(once, chat_texts(side, companions, [*once.values()]), strict=True))
+    return [rendered[prompt.id] for prompt in prompts]
 
 
 def _unaskable(side: ProfiledSide, tokens: list[int], positions: int | None) -> str | None:
@@ -146,9 +161,9 @@ def _unaskable(side: ProfiledSide, tokens: list[int], positions: int | None) -> 
     return None
 
 
-def _ends(side: ProfiledSide) -> frozenset[int]:
+def _ends(side: ProfiledSide) -> frozenset[int | None]:
     """Tokens that end a reply, as the model's files say."""
-    found: set[int] = set()
+    found: set[int | None] = set()
     for name in _TOLD_OF_ENDS:
         document = side.model.documents.get(name)
         try:
@@ -163,7 +178,7 @@ def _ends(side: ProfiledSide) -> frozenset[int]:
 
 
 def _continued(
-    side: ProfiledSide, model: Loaded, batch: Sequence[_Encoded], settings: Settings, ends: frozenset[int]
+    side: ProfiledSide, model: Loaded, batch: Sequence[_Encoded], settings: Settings, ends: Collection[int | None]
 ) -> list[tuple[list[int], str]]:
     """New tokens of prompts of equal length, the end of text left off, and why they ended."""
     import torch

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,21 +68,30 @@ class ChatTemplates(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What a template made of the conversations; None where it was stopped or failed as a whole."""
+    """What a template made of the conversations.
+
+    Attributes:
+        answers: ``rendered`` and the text, or ``raised`` and the kind of error; None where it was stopped or failed
+            as a whole.
+        note: why.
+    """
 
     answers: tuple[tuple[str, str], ...] | None
     note: str | None = None
 
 
-def render(template: str, roles: dict[str, str]) -> Rendered:
+def render(
+    template: str, roles: dict[str, str], conversations: Sequence[dict[str, object]] = CONVERSATIONS
+) -> Rendered:
     """Render in a process with limits, which a template that does not end or grows without end cannot leave.
 
     Args:
         template: a stranger's; it runs in a sandbox that changes nothing it is given.
         roles: special tokens that templates name.
+        conversations: arguments of each rendering.
     """
     tokens = {"bos_token": "", "eos_token": ""} | {role: token for role, token in roles.items() if role != "messages"}
-    job = json.dumps({"template": template, "conversations": CONVERSATIONS, "tokens": tokens})
+    job = json.dumps({"template": template, "conversations": [*conversations], "tokens": tokens})
     try:
         done = subprocess.run(
             [sys.executable, "-I", str(_CHILD)],
@@ -97,7 +107,7 @@ def render(template: str, roles: dict[str, str]) -> Rendered:
         answers = None
     if answers is None:
         return Rendered(None, "it was stopped at its limit of time or memory")
-    if len(answers) != len(CONVERSATIONS):
+    if len(answers) != len(conversations):
         return Rendered(None, f"it cannot be rendered: {answers[0][1]}")
     return Rendered(tuple((status, text) for status, text in answers))
 
