@@ -89,32 +89,57 @@ def exchange_log10_p(equal: int, chances: Floats) -> float:
     return log10_upper_tail(equal, chances)
 
 
-def dealt_at_most(equal: int, chances: Floats) -> float:
-    """A bound on `exchange_log10_p` from above, at no cost: where it suffices, the exact tail need not be known.
-
-    Source: Bernstein's inequality for sums of independent variables between 0 and 1.
-    """
-    above = equal - float(chances.sum())
-    variance = float(np.sum(chances * (1.0 - chances)))
-    return -(above**2) / (2.0 * (variance + above / 3.0)) / _LN10 if above > 0.0 else 0.0
-
-
-def beyond_habit(share: Floats) -> Floats:
-    """Agreement of every two models beyond what either has with all others.
-
-    Models that say what most say agree with everyone; what is left is between the two alone. With r the mean of a
-    model's row without itself, the residual of an additive fit over pairs.
+def log_shares(counts: Codes, prompts: int) -> Floats:
+    """Natural logarithm of each share of equal replies, finite for none: half a prompt is added to both sides.
 
     Args:
-        share: ``(models, models)`` symmetric; the diagonal is not looked at. Three models or more.
+        counts: ``(models, models)`` from `equal_counts`.
+        prompts: how many were asked.
+    """
+    return np.asarray(np.log((counts + 0.5) / (prompts + 1.0)))
+
+
+def beyond_habit(figures: Floats) -> Floats:
+    """What is between two models alone, once what either has with all others is taken out.
+
+    Models that say what most say agree with everyone, those that learned other text with nobody. The residual of a
+    least-squares fit of ``mean + a_i + a_j`` over pairs; of logarithms of shares, so that habits multiply: two models
+    that say the popular thing with chances p and q agree on it with chance p q.
+
+    Args:
+        figures: ``(..., models, models)`` symmetric; the diagonal is not looked at. Three models or more.
 
     Returns:
-        ``(models, models)``, symmetric, with zeros on the diagonal; each row sums to zero.
+        ``(..., models, models)``, symmetric, with zeros on the diagonal; each row sums to zero.
     """
-    models = len(share)
+    models = figures.shape[-1]
     off = ~np.eye(models, dtype=bool)
-    rows = np.where(off, share, 0.0).sum(axis=1)
-    mean = rows.sum() / (models * (models - 1))
-    # Least squares of a_i + a_j on all pairs: row sums minus what the grand mean gives, over models - 2.
+    rows = np.where(off, figures, 0.0).sum(axis=-1)
+    mean = rows.sum(axis=-1, keepdims=True) / (models * (models - 1))
     habits = (rows - (models - 1) * mean) / (models - 2)
-    return np.where(off, share - mean - habits[:, None] - habits[None, :], 0.0)
+    found = figures - mean[..., None] - habits[..., :, None] - habits[..., None, :]
+    return np.where(off, found, 0.0)
+
+
+def habit_scores(codes: Codes, shares: Floats, first: Codes, second: Codes) -> Floats:
+    """What each prompt adds to `beyond_habit` of the logarithms of shares, to first order.
+
+    The logarithm of a share moves by ``1 / share`` times what the share moves by; the rest is linear. The spread over
+    prompts is that of the figure, times the number of prompts.
+
+    Args:
+        codes: ``(prompts, models)``.
+        shares: ``(models, models)`` of equal replies, above 0.
+        first: ``(pairs,)`` columns of one model each.
+        second: ``(pairs,)`` columns of the other.
+
+    Returns:
+        ``(prompts, pairs)``.
+    """
+    models = codes.shape[1]
+    weights = np.where(np.eye(models, dtype=bool), 0.0, 1.0 / shares)
+    rows = np.stack([(codes == codes[:, [model]]) @ weights[model] for model in range(models)], axis=1)
+    mean = rows.sum(axis=1, keepdims=True) / (models * (models - 1))
+    habits = (rows - (models - 1) * mean) / (models - 2)
+    same = codes[:, first] == codes[:, second]
+    return np.asarray(same * weights[first, second] - mean - habits[:, first] - habits[:, second])

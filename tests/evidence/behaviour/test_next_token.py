@@ -31,7 +31,7 @@ def test_a_reference_whose_replies_were_kept_is_named() -> None:
 
 
 def test_no_parent_among_the_candidates_is_said() -> None:
-    claim = next_token(heard(spoken(strangers(800, 14, 1)), 2))
+    claim = next_token(heard(spoken(strangers(600, 13, 1)), 1))
     assert claim.verdict == "independent"
     assert "The parent is not among the candidates" in claim.because
     assert all((each.share_found or 1.0) <= claim.share_sought for each in claim.candidates)
@@ -78,29 +78,39 @@ def test_the_closest_of_all_is_not_related_while_strangers_are_as_close() -> Non
 
 def test_two_good_models_are_not_kin_for_being_good() -> None:
     # The two last are the most skilled of all: they agree most, and by habit alone.
-    codes = strangers(1000, 14, 6, skill=0.8)[:, ::-1]
-    found = Closeness(np.ascontiguousarray(codes))
+    codes = np.ascontiguousarray(strangers(1000, 14, 6, skill=0.8)[:, ::-1])
+    found = Closeness(codes)
     assert found.agreement.highest
     assert found.exchange < -2
     assert not found.stands_out(-2.0)
     assert next_token(heard(spoken(codes), 1)).verdict != "related"
 
 
+def test_a_child_that_learned_other_text_is_found_though_it_agrees_with_nobody() -> None:
+    # On half of the prompts the model says what nobody else does; of the rest it kept half.
+    codes = strangers(1000, 14, 13)
+    codes[:250, 0] = codes[:250, 1]
+    codes[500:, 0] = 99
+    claim = next_token(heard(spoken(codes), 1))
+    among = claim.candidates[0].among
+    assert among is not None
+    assert among.value < among.highest + 0.05
+    assert claim.verdict == "related"
+
+
 def test_strangers_do_not_fire() -> None:
-    fired = held = 0
+    fired = 0
     for seed in range(6):
         codes = strangers(300, 13, 100 + seed)
         for first, second in combinations(range(13), 2):
             others = [each for each in range(13) if each not in (first, second)]
             found = Closeness(codes[:, [first, second, *others]])
             fired += found.stands_out(-2.0)
-            held += found.exchange <= -2.0
-    assert fired <= 5, "468 pairs at 1e-2"
-    assert held <= 14
+    assert fired <= 5, "of 468 pairs at 1e-2"
 
 
 def test_power_grows_with_the_number_of_prompts() -> None:
-    shares = [smallest_share(strangers(prompts, 13, 7), -2.0, 0) or 1.0 for prompts in (150, 1200)]
+    shares = [smallest_share(strangers(prompts, 12, 7), -2.0, 0) or 1.0 for prompts in (150, 900)]
     assert shares[0] > shares[1]
     assert shares[1] <= 0.25
 

@@ -1,9 +1,10 @@
 """Whether a model replies as one reference does more than strangers reply like one another.
 
 That a reference is the closest of all proves little: some model always is, and with enough prompts significantly so.
-Three questions are therefore put, and the weakest answer counts. Is it closer to the model than every control is, and
-than any two strangers are to one another, by more than the prompts leave to chance? Do the two share more replies than
-if replies had been dealt out at random? And, counted in controls, does it stand above all that strangers score?
+Nor does raw agreement tell: models that say what most say agree with everyone, and a child trained on other text agrees
+with nobody. What counts is agreement beyond what either model has with all others, and two questions are put to it.
+Does it exceed that of any two strangers by more than the prompts leave to chance? And, counted in controls, does it
+stand above all that strangers score?
 Source of the question: I. Nikolic, T. Baluta, P. Saxena, Model Provenance Testing for Large Language Models (2025),
 arXiv 2502.00706, which holds a reference against each control and corrects by Holm; the tests here are others.
 """
@@ -18,20 +19,21 @@ import numpy as np
 from forebear.statistics.agreement import (
     Codes,
     beyond_habit,
-    dealt_at_most,
     equal_counts,
     exchange_chances,
     exchange_log10_p,
     fair_coins_log10_p,
+    habit_scores,
+    log_shares,
 )
 from forebear.statistics.arrays import Floats
 from forebear.statistics.conformal import conformal_p
+from forebear.statistics.tails import normal_log10_sf
 
 LEVEL = -2.0
 """log10 of the p-value, corrected for the number of references, at which a reference stands out."""
 FEWEST_CONTROLS = 10
 """Below so many strangers nothing is concluded."""
-_WEAKEST = 3
 _CLOSE = 1.0 + 1e-9
 
 
@@ -54,7 +56,7 @@ class Beside:
 
     @property
     def highest(self) -> bool:
-        """Whether no two strangers score as high."""
+        """Whether the p-value is the smallest that there is: neither model has a stranger as close."""
         return self.p <= _CLOSE / (self.controls + 1)
 
 
@@ -86,8 +88,8 @@ class Closeness:
 
     @cached_property
     def habit(self) -> Beside:
-        """Agreement beyond what either model has with all others: good models agree with everyone."""
-        return self._beside(beyond_habit(self.counts / self.prompts))
+        """Logarithm of how many times as often the two agree as their agreement with all others gives."""
+        return self._beside(beyond_habit(log_shares(self.counts, self.prompts)))
 
     @cached_property
     def chances(self) -> Floats:
@@ -96,50 +98,52 @@ class Closeness:
 
     @cached_property
     def exchange(self) -> float:
-        """log10 p of the shared replies, were replies dealt to models at random, prompt by prompt."""
+        """log10 p of the shared replies, were replies dealt to models at random, prompt by prompt.
+
+        Strangers of unequal habits break this null, so it decides nothing.
+        """
         return exchange_log10_p(self.equal, self.chances)
 
     @cached_property
-    def _leads(self) -> tuple[Codes, Codes]:
-        """Of every other pair: prompts on which only model and reference agree, and those on which only it does."""
-        joint = equal_counts(self.codes[self.codes[:, 0] == self.codes[:, 1]])[self.pairs]
-        return self.equal - joint, self.counts[self.pairs] - joint
+    def _scores(self) -> Floats:
+        """Of every other pair: how far the two exceed it beyond habit, in standard errors over prompts."""
+        first, second = (np.concatenate([[place], each]) for place, each in enumerate(self.pairs))
+        each = habit_scores(self.codes, (self.counts + 0.5) / (self.prompts + 1.0), first, second)
+        own, theirs = each[:, 0], each[:, 1:]
+        ahead = self.habit.value - self.habit.strangers
+        moved = own.mean() - theirs.mean(axis=0)
+        squares = np.square(own).mean() + np.square(theirs).mean(axis=0) - 2.0 * (own @ theirs) / self.prompts
+        errors = np.sqrt(np.maximum(squares - np.square(moved), 0.0) / self.prompts)
+        return np.asarray(np.divide(ahead, errors, out=np.zeros_like(ahead), where=errors > 0.0))
 
     def paired(self) -> tuple[float, tuple[int, int]]:
-        """Largest p-value of sign-flip tests against every other pair, as log10, and that pair's columns.
+        """Largest p-value of paired tests against every other pair, as log10, and that pair's columns.
 
-        Null: against some pair, which of the two agrees on a prompt where one does is a fair coin. The largest of
-        several p-values holds whichever pair that is, so that nothing more is to be paid for choosing.
+        Null: beyond habit, the two agree no more than some two strangers do. By the normal law of
+        means over prompts and the linear part of their logarithms.
+        The largest of several p-values holds whichever pair that is, so nothing more is to be paid for choosing it.
         """
-        return self._weakest(np.arange(len(self.pairs[0])))
+        weakest = int(np.argmin(self._scores))
+        pair = int(self.pairs[0][weakest]), int(self.pairs[1][weakest])
+        return normal_log10_sf(float(self._scores[weakest])), pair
 
     def paired_controls(self) -> tuple[float, int]:
-        """Likewise against the model's agreement with each control alone, and that control's column."""
-        log10_p, pair = self._weakest(np.flatnonzero((self.pairs[0] == 0) & (self.pairs[1] > 1)))
-        return log10_p, pair[1]
+        """Largest p-value of exact sign-flip tests of agreement with the model, reference against control; its column.
 
-    def _weakest(self, among: np.ndarray) -> tuple[float, tuple[int, int]]:
-        heads, tails = (each[among] for each in self._leads)
-        lean = (heads - tails) / np.sqrt(np.maximum(heads + tails, 1.0))
-        # The weakest by exact p is among the weakest by z; ties between pairs of other sizes are settled exactly.
-        tried = np.argsort(lean, kind="stable")[:_WEAKEST]
-        found = [fair_coins_log10_p(int(heads[each]), int(heads[each] + tails[each])) for each in tried]
-        weakest = among[tried[int(np.argmax(found))]]
-        return max(found), (int(self.pairs[0][weakest]), int(self.pairs[1][weakest]))
+        Null: on prompts on which one of the two alone agrees with the model, either is as likely to.
+        """
+        joint = equal_counts(self.codes[self.codes[:, 0] == self.codes[:, 1]])[0, 2:]
+        ahead, behind = self.equal - joint, self.counts[0, 2:] - joint
+        found = [fair_coins_log10_p(int(one), int(one + other)) for one, other in zip(ahead, behind, strict=True)]
+        return max(found), 2 + int(np.argmax(found))
 
     def stands_out(self, level: float) -> bool:
-        """Whether the reference stands out; the cheapest questions first.
+        """Whether the reference stands out.
 
         Args:
             level: log10 of the p-value asked for.
         """
-        return (
-            self.controls >= FEWEST_CONTROLS
-            and self.agreement.highest
-            and self.habit.highest
-            and self.paired()[0] <= level
-            and (dealt_at_most(self.equal, self.chances) <= level or self.exchange <= level)
-        )
+        return self.controls >= FEWEST_CONTROLS and self.habit.highest and self.paired()[0] <= level
 
     def _beside(self, figures: Floats) -> Beside:
         value = float(figures[0, 1])

@@ -66,13 +66,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         interval: 95 % Wilson interval of the share.
         expected: share that two of the models drawn at random have, prompt by prompt; None without controls.
         among: ``agreement`` beside strangers; None without controls.
-        beyond_habit: agreement beyond what either has with all models, beside strangers; None without controls.
-        nearest_control: control that replies most like the model by the paired test; None without controls.
-        log10_p_controls: paired test against that control: the largest over controls.
-        nearest_pair: strangers that are hardest to tell from the pair by the paired test.
+        beyond_habit: how many times as often the two agree as their agreement with all models gives, beside strangers;
+            None without controls.
+        nearest_control: control that is hardest to tell from the reference by its agreement with the model; None
+            without controls.
+        log10_p_controls: exact paired test against that control: the largest over controls.
+        nearest_pair: strangers that are hardest to tell from the two by agreement beyond habit.
         log10_p_strangers: paired test against them: the largest over all pairs.
-        log10_p_exchange: of so many shared replies, were replies dealt to models at random.
-        log10_p: the larger of the last two, Holm-corrected for the number of references.
+        log10_p_exchange: of so many shared replies, were replies dealt to models at random; strangers of unequal skill
+            break that null, so that it decides nothing.
+        log10_p: ``log10_p_strangers``, Holm-corrected for the number of references; it decides.
         stands_out: whether it does, by everything asked.
         share_found: smallest share of replies kept from it that is found in 99 of 100 draws; None where none is, or
             where nothing was planted because it stands out already or controls are too few.
@@ -162,22 +165,24 @@ def _candidate(found: Replied, number: int) -> Candidate:
         interval=interval,
         expected=float(np.mean(close.chances)),
         among=_place(close.agreement),
-        beyond_habit=_place(close.habit),
+        beyond_habit=_place(close.habit, times=True),
         nearest_control=columns[control],
         log10_p_controls=capped(over_controls),
         nearest_pair=(columns[first], columns[second]),
         log10_p_strangers=capped(over_pairs),
         log10_p_exchange=capped(close.exchange),
-        stands_out=found.controls >= FEWEST_CONTROLS and close.agreement.highest and close.habit.highest,
+        stands_out=found.controls >= FEWEST_CONTROLS and close.habit.highest,
     )
 
 
-def _place(beside: Beside) -> Place:
+def _place(beside: Beside, *, times: bool = False) -> Place:
+    """A place in the contract; ``times`` for figures that are logarithms of ratios."""
+    told = np.exp if times else np.asarray
     return Place(
-        value=beside.value,
+        value=float(told(beside.value)),
         pairs=beside.strangers.size,
-        median=float(np.median(beside.strangers)),
-        highest=float(np.max(beside.strangers)),
+        median=float(told(np.median(beside.strangers))),
+        highest=float(told(np.max(beside.strangers))),
         share_reaching=share_reaching(beside.value, beside.strangers),
         p=beside.p,
         p_floor=1.0 / (beside.controls + 1),
@@ -185,18 +190,13 @@ def _place(beside: Beside) -> Place:
 
 
 def _corrected(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Candidates with p-values paid for by their number."""
-    raw = [
-        None if each.log10_p_strangers is None or each.log10_p_exchange is None
-        else max(each.log10_p_strangers, each.log10_p_exchange)
-        for each in candidates
-    ]  # fmt: skip
-    if any(each is None for each in raw):
+    """Candidates with p-values paid for by their number; as they are without controls."""
+    raw = [each.log10_p_strangers for each in candidates if each.log10_p_strangers is not None]
+    if len(raw) < len(candidates):
         return list(candidates)
-    paid = holm([each for each in raw if each is not None])
     return [
         msgspec.structs.replace(each, log10_p=log10_p, stands_out=each.stands_out and log10_p <= LEVEL)
-        for each, log10_p in zip(candidates, paid, strict=True)
+        for each, log10_p in zip(candidates, holm(raw), strict=True)
     ]
 
 
@@ -228,16 +228,17 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
             f"{found.prompts} prompts, at least {FEWEST_PROMPTS} are needed",
         )
     best = candidates[0]
-    if best.stands_out and best.among is not None:
+    if best.stands_out and best.beyond_habit is not None:
         return (
             "related",
-            f"{found.names[0]} replies as {best.name} does to {best.agreement:.1%} of {found.prompts} prompts; of "
-            f"strangers no two agree on more than {best.among.highest:.1%}.",
+            f"{found.names[0]} replies as {best.name} does to {best.agreement:.1%} of {found.prompts} prompts, "
+            f"{best.beyond_habit.value:.2f} times as often as their agreement with all others gives; no two strangers "
+            f"exceed {best.beyond_habit.highest:.2f} times.",
             None,
         )
-    nearest = [each for each in candidates if (each.log10_p_controls or 0.0) <= LEVEL]
+    nearest = [each for each in candidates if _leads(each)]
     if nearest:
-        return "undetermined", _nearest_alone(found, nearest[0]), "the closest of all, and yet no closer than strangers"
+        return "undetermined", _nearest_alone(found, nearest[0]), "the closest of all, but not beyond doubt"
     weak = [each for each in candidates if each.share_found is None or each.share_found > SOUGHT]
     if weak:
         return "undetermined", _too_weak(found, weak), "too little power"
@@ -250,12 +251,19 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
     )
 
 
+def _leads(candidate: Candidate) -> bool:
+    """Whether it is the closest of all by one measure, though it does not stand out."""
+    place = candidate.beyond_habit
+    first = place is not None and place.p <= place.p_floor * (1.0 + 1e-9)
+    return first or (candidate.log10_p_controls or 0.0) <= LEVEL
+
+
 def _nearest_alone(found: Replied, nearest: Candidate) -> str:
     first, second = nearest.nearest_pair or ("", "")
     return (
-        f"{nearest.name} is closer to {found.names[0]} than every control is, yet strangers are as close to one "
-        f"another ({first} and {second}): some model always is the closest. If those two are kin, leave one out; "
-        "else ask other prompts."
+        f"{nearest.name} is the closest of all to {found.names[0]}, which some model always is, and strangers are as "
+        f"close to one another within the reach of {found.prompts} prompts ({first} and {second}). If those two are "
+        "kin, leave one out; else ask more prompts."
     )
 
 

@@ -7,7 +7,7 @@ from math import ceil, sqrt
 import numpy as np
 
 from forebear.evidence.behaviour.closest import Closeness
-from forebear.statistics.agreement import Codes
+from forebear.statistics.agreement import Codes, beyond_habit, log_shares
 
 SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Shares of prompts on which a reply is planted."""
@@ -53,22 +53,27 @@ def _found(codes: Codes, share: float, level: float, rng: np.random.Generator) -
     return True
 
 
-def prompts_needed(closeness: Closeness, share: float, level: float) -> int | None:
+def prompts_needed(close: Closeness, share: float, level: float) -> int | None:
     """About how many prompts like these would let a planted share be found; None where no number would.
 
-    From the normal law of the difference between the planted agreement and that of the closest strangers; such a share
-    can be found only where it lifts agreement above theirs.
+    What planting does to every pair's agreement is known on average; such a share can be found only where it lifts the
+    two beyond the closest strangers, and how soon depends on the spread of the difference over prompts.
 
     Args:
-        closeness: of the model and the reference.
+        close: the model and the reference among controls.
         share: planted.
         level: log10 of the p-value asked for.
     """
-    raised = closeness.agreement.value * (1.0 - share) + share
-    highest = float(closeness.agreement.strangers.max())
-    gap = raised - highest
+    planted = close.counts / close.prompts
+    planted[0] = (1.0 - share) * planted[0] + share * planted[1]
+    planted[:, 0] = planted[0]
+    figures = beyond_habit(log_shares(np.rint(planted * close.prompts).astype(np.int64), close.prompts))
+    gap = float(figures[0, 1] - figures[close.pairs].max())
     if gap <= 0.0:
         return None
-    spread = raised * (1.0 - highest) + highest * (1.0 - raised)
+    # The spread of a share's logarithm over prompts, of the two and of the strangers that are closest.
+    rival = planted[close.pairs][int(np.argmax(figures[close.pairs]))]
+    spread = sum((1.0 - float(each)) / max(float(each), 1.0 / close.prompts) for each in (planted[0, 1], rival))
     reach = _Z + _Z * sqrt(level / -2.0)
-    return 100 * ceil(spread * (reach / gap) ** 2 / 100.0)
+    needed: float = spread * (reach / gap) ** 2
+    return 100 * ceil(needed / 100.0)
