@@ -104,6 +104,13 @@ def test_no_reply_is_refused() -> None:
         looked(told("empty", {}))
 
 
+def test_other_questions_are_told() -> None:
+    assert any("not the questions" in limit for limit in looked(MIXED).limits)
+    shipped = shipped_prompts("identity")
+    asked = Transcript("own", "own.jsonl", "own", None, Settings(), shipped, [Reply("en-1", 0, "I am Claude.")])
+    assert not any("not the questions" in limit for limit in looked(asked).limits)
+
+
 def test_the_shipped_questions_stand_in_ten_languages_each_with_and_without_a_system_message() -> None:
     prompts = shipped_prompts("identity").prompts
     languages = {each.stratum for each in prompts}

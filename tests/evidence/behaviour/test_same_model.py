@@ -162,6 +162,14 @@ def test_another_way_of_asking_is_told() -> None:
     assert any("different ways (chat and local)" in limit for limit in claim.limits)
 
 
+def test_one_seed_for_both_sides_is_refused_on_this_machine_and_told_elsewhere() -> None:
+    first, second = (replace(each, settings=replace(each.settings, seed=3)) for each in (asked("a"), asked("b")))
+    assert any("one seed" in limit for limit in looked(first, second).limits)
+    local = [replace(each, settings=replace(each.settings, kind="local")) for each in (first, second)]
+    with pytest.raises(UsageError, match="not independent"):
+        looked(*local)
+
+
 def test_too_many_replies_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_CELLS", 100)
     with pytest.raises(UsageError, match="more than 100 pairs"):

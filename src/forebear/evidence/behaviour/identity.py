@@ -19,6 +19,7 @@ import msgspec
 from forebear.errors import UsageError
 from forebear.evidence.behaviour.claims import Identity, claimed, identities
 from forebear.evidence.behaviour.live import Heard, LiveClaim, live_test, same_prompts
+from forebear.responses.prompts_file import shipped_prompts
 from forebear.responses.transcript import Transcript
 from forebear.statistics.wilson import wilson
 
@@ -127,10 +128,16 @@ def identity(heard: Heard) -> IdentityClaim:
         because=" ".join(_because(each) for each in models if each.role != "control"),
         innocent_explanation="Text about well-known models is in everyone's training data, and replies of such models "
         "are in much of what is used for fine-tuning.",
-        limits=list(_LIMITS),
+        limits=[*_LIMITS, *_other_questions(heard.model)],
         models=models,
         table_version=identities().version,
     )
+
+
+def _other_questions(transcript: Transcript) -> list[str]:
+    if transcript.prompts.digest == shipped_prompts("identity").digest:
+        return []
+    return ["The prompts are not the questions that come with Forebear: rates may be of anything but identity."]
 
 
 def _model(transcript: Transcript, role: str) -> IdentityModel:

@@ -164,7 +164,7 @@ def same_model(heard: Heard) -> SameModel:
 
 def _same_settings(model: Transcript, other: Transcript) -> None:
     """Raises:
-    UsageError: asked at another temperature, nucleus or length.
+    UsageError: asked at another temperature, nucleus or length, or drawn on this machine with one seed.
     """
     for name in ("temperature", "top_p", "max_tokens"):
         mine, yours = getattr(model.settings, name), getattr(other.settings, name)
@@ -176,6 +176,15 @@ def _same_settings(model: Transcript, other: Transcript) -> None:
                 remedy="Ask both with the same settings",
             )
 
+    seeded = model.settings.seed is not None and model.settings.seed == other.settings.seed
+    if seeded and model.settings.temperature > 0 and model.settings.kind == other.settings.kind == "local":
+        raise UsageError(
+            f"drawn with the seed {model.settings.seed} of {model.source}, so that the replies are not independent",
+            where=other.source,
+            field="seed",
+            remedy="Ask one of them with another --seed",
+        )
+
 
 def _warnings(heard: Heard, pairs: Sequence[SamePair]) -> list[str]:
     found = []
@@ -183,6 +192,11 @@ def _warnings(heard: Heard, pairs: Sequence[SamePair]) -> list[str]:
     if len(kinds) > 1:
         kind = " and ".join(sorted(kinds))
         found.append(f"The sides were asked in different ways ({kind}): prompts may have reached them differently.")
+    seed = heard.model.settings.seed
+    if seed is not None and any(each.settings.seed == seed for each in heard.references):
+        found.append(
+            "Both sides were asked with one seed; endpoints that heed it give replies that are not independent."
+        )
     for pair in pairs:
         if pair.repeating:
             found.append(

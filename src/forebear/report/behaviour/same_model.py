@@ -30,8 +30,9 @@ def show(live: dict[str, Any], stream: TextIO) -> None:
     out.print(Padding(_pairs(pairs), (1, 0, 1, 2)))
     if any(pair["kind"] == "sampled" for pair in pairs):
         told = (
-            "Squared MMD: how far the two distributions of replies lie apart, 0 for equal ones, with its 95 % interval "
-            f"over prompts. p: of so much, did both draw from one; different at {live['level']:g} after correction."
+            "Squared MMD: how far the distributions of replies lie apart; estimates scatter about 0 for equal ones, "
+            "with a 95 % interval over prompts. p: of so much, did both draw from one; different at "
+            f"{live['level']:g} after correction."
         )
         out.print(Text(told, "dim"))
     listed(out, "Power", [_power(pair) for pair in pairs])
