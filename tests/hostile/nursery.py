@@ -35,6 +35,7 @@ from forebear.alignment.vocabulary import tokens_of
 from forebear.checkpoint import digest, open_model
 from forebear.errors import ForebearError
 from forebear.report.plain import visible
+from forebear.responses.reading import read_answers
 
 MEMORY = 512 * 2**20
 HARD_SECONDS = 10  # of CPU: only so that a hang ends; what is asserted is the time that was measured
@@ -79,6 +80,16 @@ def tokens(target: str) -> int:
     return 0
 
 
+def answers(target: str) -> int:
+    """Read a file of answers, with errors told as the command line tells them."""
+    try:
+        print(read_answers(target).digest)
+    except ForebearError as error:
+        print(f"forebear: {visible(error.line())}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
 def change(target: str) -> int:
     """As `read`, after every file was written to between opening and reading."""
     with open_model(target) as model:
@@ -97,6 +108,7 @@ def change(target: str) -> int:
 
 
 ACTIONS: dict[str, Callable[[str], int]] = {
+    "answers": answers,
     "inspect": inspect,
     "papers": papers,
     "profile": profile,

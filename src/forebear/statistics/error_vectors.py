@@ -23,6 +23,10 @@ LARGEST = 3.0
 """Longest scaled error, in spreads: longer ones are cut to it, so that no single item decides."""
 SPREAD_WITHIN = 0.9
 """A model's spread is the root mean square of its errors, those beyond this quantile of its own cut to it."""
+ROUNDS = 8
+"""Corrections of spreads; in the simulations of benchmarks/behaviour/numeric.py further ones change nothing."""
+SMALLEST_SPREAD = 0.05
+"""Of a model, against the usual one: below it a model counts as no more accurate."""
 DRAWS = 9_999
 _MOST_DRAWN = 20_000_000
 _AT_ONCE = 2_000_000
@@ -50,42 +54,85 @@ class Dealt:
     bounded: bool
 
 
-def alike(errors: Floats) -> Floats:
+def alike(errors: Floats, pair: tuple[int, int]) -> Floats:
     """Error vectors with what all models share taken out and every model's spread made one.
 
     With a model's spread s, errors ``b + s z`` of an item (b what it does to all, z of one law in all models) become
     ``b/s + z`` when divided by it; the direction 1/s over models is projected out, and the rest is turned from the
-    space across that direction into the space across (1, ..., 1) by the rotation that takes the one to the other. Plain
-    centring would leave models of unequal accuracy unequally correlated; thus they are correlated alike.
+    space across that direction into the space across (1, ..., 1) by the rotation that takes the one to the other.
+    Plain centring would leave models of unequal accuracy unequally correlated; thus they are correlated alike.
+
+    Spreads come from `noise_spreads`, and are corrected until what is left of every model is equally long, as it is
+    when they are right: too large a spread of two accurate models would make them look related.
 
     Args:
-        errors: ``(items, models, dimensions)``, finite; three models or more.
+        errors: ``(items, models, dimensions)``, finite; four models or more.
+        pair: the two in question; their nearness to one another has no part in their spreads.
 
     Returns:
-        The same shape; every item sums to zero over models. A model without spread keeps zeros.
+        The same shape; every item sums to zero over models.
     """
-    middle = np.median(errors, axis=1, keepdims=True)
-    apart = errors - middle
-    units = np.sqrt((apart**2).mean(axis=(0, 1)))
+    apart = errors - np.median(errors, axis=1, keepdims=True)
+    units = clipped_rms(np.abs(apart).reshape(-1, errors.shape[2]))
     apart = apart / np.where(units > 0.0, units, 1.0)
-    spreads = model_spreads(apart)
-    scaled = apart / np.where(spreads > 0.0, spreads, 1.0)[:, None]
+    spreads = noise_spreads(apart, pair)
+    for _ in range(ROUNDS):
+        left = (_left(apart, spreads) ** 2).sum(axis=2).mean(axis=0)
+        usual = float(np.median(left))
+        spreads *= np.clip(np.sqrt(left / usual), 0.5, 2.0) if usual > 0.0 else 1.0
+        spreads = np.maximum(spreads, SMALLEST_SPREAD * np.median(spreads))
+    return _left(apart, spreads)
+
+
+def _left(apart: Floats, spreads: Floats) -> Floats:
+    """What is left of errors once scaled, cut, and rid of what models of these spreads share."""
+    scaled = (apart - _weighted_median(apart, 1.0 / spreads)) / spreads[:, None]
     lengths = np.linalg.norm(scaled, axis=2, keepdims=True)
     scaled *= np.minimum(1.0, LARGEST / np.maximum(lengths, 1e-300))
-    least = spreads[spreads > 0.0].min(initial=1.0)
-    shared = least / np.maximum(spreads, least)
-    shared /= np.linalg.norm(shared)
-    turned: Floats = np.einsum("jk,ikd->ijd", _across(shared), scaled)
+    shared = spreads.min() / spreads
+    turned: Floats = np.einsum("jk,ikd->ijd", _across(shared / np.linalg.norm(shared)), scaled)
     return turned
 
 
-def model_spreads(apart: Floats) -> Floats:
-    """Spread of each model's errors, robust against a few: ``(models,)`` from ``(items, models, dimensions)``."""
-    lengths = np.linalg.norm(apart, axis=2)
+def clipped_rms(lengths: Floats) -> Floats:
+    """Root mean square of each column, values beyond its own `SPREAD_WITHIN` quantile cut to that.
+
+    Where the quantile is zero, most values being so, nothing is cut.
+    """
     bounds = np.quantile(lengths, SPREAD_WITHIN, axis=0)
     cut = np.where(bounds > 0.0, np.minimum(lengths, bounds), lengths)
-    spreads: Floats = np.sqrt((cut**2).mean(axis=0))
+    rms: Floats = np.sqrt((cut**2).mean(axis=0))
+    return rms
+
+
+def noise_spreads(errors: Floats, pair: tuple[int, int]) -> Floats:
+    """Spread of what each model's errors share with no other's: ``(models,)``, positive.
+
+    The squared spread of the difference of two models' errors is the sum of their squared spreads, whatever an item
+    does to both; all pairs but the one in question are solved for them by least squares of relative deviations.
+    """
+    models = errors.shape[1]
+    first, second = np.triu_indices(models, 1)
+    kept = ~(np.isin(first, pair) & np.isin(second, pair))
+    first, second = first[kept], second[kept]
+    differences = [np.linalg.norm(errors[:, j] - errors[:, k], axis=1) for j, k in zip(first, second, strict=True)]
+    sums = np.array([float(clipped_rms(each[:, None])[0]) ** 2 for each in differences])
+    usual = float(np.median(sums)) / 2.0 or float(sums.mean()) / 2.0 or 1.0
+    weights = 1.0 / np.maximum(sums, 1e-6 * usual)
+    design = np.zeros((len(sums), models))
+    rows = np.arange(len(sums))
+    design[rows, first] = design[rows, second] = weights
+    squares = np.linalg.lstsq(design, sums * weights, rcond=None)[0]
+    spreads: Floats = np.sqrt(np.maximum(squares, SMALLEST_SPREAD**2 * usual))
     return spreads
+
+
+def _weighted_median(values: Floats, weights: Floats) -> Floats:
+    """Weighted median over models of each item and dimension, ``(items, 1, dimensions)``."""
+    order = np.argsort(values, axis=1)
+    reached = np.cumsum(weights[order], axis=1) >= weights.sum() / 2.0
+    place = np.argmax(reached, axis=1)[:, None]
+    return np.take_along_axis(values, np.take_along_axis(order, place, axis=1), axis=1)
 
 
 def _across(shared: Floats) -> Floats:

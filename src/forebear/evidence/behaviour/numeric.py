@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from forebear.responses.answers import Value
 from forebear.statistics.arrays import Floats
 from forebear.statistics.error_vectors import (
+    LARGEST,
     alike,
     are_boxes,
+    clipped_rms,
     correlation_interval,
     dealt,
-    model_spreads,
     overlap,
     vector_correlation,
 )
@@ -154,7 +155,7 @@ def numeric_agreement(
         why = f"needs {FEWEST_CONTROLS} controls or more, there are {models - 2}"
         reasons |= dict.fromkeys(("correlation_beyond", "log10_p", "outliers"), why)
         return msgspec.structs.replace(known, **found, reasons=reasons)
-    vectors = alike(errors)
+    vectors = alike(errors, (a, b))
     beyond, further = _correlated("correlation_beyond", vectors[:, a], vectors[:, b], rng)
     sums = dealt(vectors, a, b, rng)
     return msgspec.structs.replace(
@@ -183,12 +184,12 @@ def _correlated(
 
 def _cut(errors: Floats) -> Floats:
     """Error vectors in units of each model's spread, long ones cut, nothing taken out."""
-    units = np.sqrt((errors**2).mean(axis=(0, 1)))
+    units = clipped_rms(np.abs(errors).reshape(-1, errors.shape[2]))
     scaled = errors / np.where(units > 0.0, units, 1.0)
-    spreads = model_spreads(scaled)
-    scaled = scaled / np.where(spreads > 0.0, spreads, 1.0)[:, None]
+    spreads = clipped_rms(np.linalg.norm(scaled, axis=2))
+    scaled /= np.where(spreads > 0.0, spreads, 1.0)[:, None]
     lengths = np.linalg.norm(scaled, axis=2, keepdims=True)
-    short: Floats = scaled * np.minimum(1.0, 3.0 / np.maximum(lengths, 1e-300))
+    short: Floats = scaled * np.minimum(1.0, LARGEST / np.maximum(lengths, 1e-300))
     return short
 
 

@@ -25,6 +25,8 @@ MOST_NESTED = 200_000
 """Objects and lists in one line."""
 MOST_MEMBERS = 400_000
 """Members of all objects in one line."""
+MOST_COMMAS = 1_500_000
+"""In one line, in texts and between values."""
 LARGEST_RATIO = 100
 """Unpacked to packed, once more than `FREE_OF_RATIO` bytes came out: text packs to a tenth, a bomb to a thousandth."""
 FREE_OF_RATIO = 32 * 2**20
@@ -126,6 +128,8 @@ def parsed(data: bytes, where: str, place: str, *, nan_is_null: bool = False) ->
     """
     if data.count(b'":') > MOST_MEMBERS:
         raise refused(where, place, f"more than {MOST_MEMBERS:,} members")
+    if data.count(b",") > MOST_COMMAS:
+        raise refused(where, place, f"more than {MOST_COMMAS:,} values or commas")
     try:
         return parse_value(data, where, max_depth=MOST_DEPTH, max_nested=MOST_NESTED, nan_is_null=nan_is_null)
     except CheckpointError as error:
