@@ -46,50 +46,59 @@ MaxRequests = Annotated[
 Price = Annotated[float | None, typer.Option(metavar="PRICE", min=0.0, help="Of a million tokens, for the estimate.")]
 
 
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="What the endpoint calls the model; without --base-url a local checkpoint."),
+]
+PromptSource = Annotated[
+    str, typer.Argument(metavar="PROMPTS", help="A file of prompts, or the name of a set that comes with Forebear.")
+]
+Transcript = Annotated[
+    Path, typer.Option(metavar="FILE", help="Where replies are kept; an interrupted run goes on from it.")
+]
+BaseUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Endpoint in the manner of OpenAI's, such as https://host/v1.")
+]
+Interface = Annotated[
+    Kind | None,
+    typer.Option(
+        help="Which interface of the endpoint; chat where none is named. A local checkpoint continues plain text, "
+        "and with chat what its chat template makes of each prompt."
+    ),
+]
+System = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="System message for prompts that have none of their own.")
+]
+Tokenizer = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The tokenizer.json of a local checkpoint that brings none.")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what it would cost, and ask nothing.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")]
+
+
 def ask(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL", help="What the endpoint calls the model; without --base-url a local checkpoint."
-        ),
-    ],
-    prompts: Annotated[
-        str, typer.Argument(metavar="PROMPTS", help="A file of prompts, or the name of a set that comes with Forebear.")
-    ],
+    model: Model,
+    prompts: PromptSource,
     *,
-    transcript: Annotated[
-        Path, typer.Option(metavar="FILE", help="Where replies are kept; an interrupted run goes on from it.")
-    ],
-    base_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Endpoint in the manner of OpenAI's, such as https://host/v1.")
-    ] = None,
-    kind: Annotated[
-        Kind | None,
-        typer.Option(
-            help="Which interface of the endpoint; chat where none is named. A local checkpoint continues plain text, "
-            "and with chat what its chat template makes of each prompt."
-        ),
-    ] = None,
+    transcript: Transcript,
+    base_url: BaseUrl = None,
+    kind: Interface = None,
     key_env: KeyEnv = None,
     temperature: Temperature = 0.0,
     samples: Samples = 1,
     max_tokens: MaxTokens = 256,
     top_p: TopP = 1.0,
     seed: Seed = None,
-    system: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="System message for prompts that have none of their own.")
-    ] = None,
+    system: System = None,
     concurrency: Concurrency = 4,
     per_minute: PerMinute = None,
     timeout: Timeout = 120.0,
     max_requests: MaxRequests = None,
     price_in: Price = None,
     price_out: Price = None,
-    tokenizer: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The tokenizer.json of a local checkpoint that brings none.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what it would cost, and ask nothing.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout instead of text.")] = False,
+    tokenizer: Tokenizer = None,
+    dry_run: DryRun = False,
+    as_json: Json = False,
 ) -> None:
     """Ask a model prompts and keep its replies in a transcript, from which every test runs without the network.
 

@@ -98,7 +98,7 @@ def show(found: Outcome, stream: TextIO) -> None:
         stream.write(f"missing: {visible(missing)}\n")
     if len(found.missing) > _SHOWN:
         stream.write(f"missing: {number(len(found.missing) - _SHOWN)} more, see the transcript\n")
-    if found.missing:
+    if found.missing and found.endpoint is not None:
         stream.write("The same command asks for what is missing.\n")
 
 

@@ -29,7 +29,7 @@ MOST_FORMS = 6
 """Requests for one attempt while the endpoint names one field after another that it does not take."""
 _PATHS = {"chat": "chat/completions", "completions": "completions"}
 _BUSY = RETRIED | {520, 521, 522, 523, 524, 529}
-"""The last seven are what proxies and providers in front of a model say when it is overloaded or does not answer."""
+"""The last six are what proxies and providers in front of a model say when it is overloaded or does not answer."""
 _OUT_OF_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _ONE_PROMPT = frozenset({400, 413, 422})
 _REMEDIES = {
