@@ -41,4 +41,4 @@ def transcript(name: str, replies: Sequence[Sequence[str]], temperature: float =
         for prompt, texts in zip(prompts.prompts, replies, strict=True)
         for place, text in enumerate(texts)
     ]
-    return Transcript(name, f"{name}.jsonl", name, None, settings, prompts, listed)
+    return Transcript(name, f"{name}.jsonl", name, "http://localhost/v1", settings, prompts, listed)

@@ -165,9 +165,16 @@ def test_another_way_of_asking_is_told() -> None:
 def test_one_seed_for_both_sides_is_refused_on_this_machine_and_told_elsewhere() -> None:
     first, second = (replace(each, settings=replace(each.settings, seed=3)) for each in (asked("a"), asked("b")))
     assert any("one seed" in limit for limit in looked(first, second).limits)
-    local = [replace(each, settings=replace(each.settings, kind="local")) for each in (first, second)]
+    local = [replace(each, endpoint=None) for each in (first, second)]
     with pytest.raises(UsageError, match="not independent"):
         looked(*local)
+    unstated = [
+        replace(each, settings=replace(each.settings, seed=seed)) for each, seed in zip(local, (None, 0), strict=True)
+    ]
+    with pytest.raises(UsageError, match="drawn with the seed 0"):
+        looked(*unstated)
+    other = replace(local[1], settings=replace(local[1].settings, seed=4))
+    assert only(looked(local[0], other)).outcome != "differ"
 
 
 def test_too_many_replies_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
