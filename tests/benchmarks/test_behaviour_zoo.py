@@ -52,9 +52,10 @@ def test_an_area_counts_pairs_and_halves_ties() -> None:
     assert zoo.area([], [1.0]) is None
 
 
-def test_an_unknown_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["nonsense"]) == 2
-    assert "zoo" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["nonsense", "__main__", ""])
+def test_an_unknown_part_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name]) == 2
+    assert "zoo" in capsys.readouterr().err.split("parts:")[1]
 
 
 def test_kin_stand_out_and_strangers_do_not(packed: tuple[zoo.Items, dict[str, Sheet]]) -> None:
