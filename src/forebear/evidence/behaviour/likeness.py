@@ -10,8 +10,8 @@ from scipy.special import stdtrit
 from forebear.evidence.behaviour.panel import Panel
 from forebear.statistics.arrays import Floats
 
-RARE = 0.01
-"""How often a control's like is taken for something else."""
+RARE = 0.02
+"""How often one of the controls' own kind is taken for something else, by each of two measures."""
 
 
 def overlap(panel: Panel) -> Floats:
@@ -20,10 +20,11 @@ def overlap(panel: Panel) -> Floats:
 
 
 def of_their_kind(panel: Panel, model: int) -> bool | None:
-    """Whether a model answers as the controls do as often as they do among one another, within what chance allows.
+    """Whether a model answers like the controls as often as they do, and finds the same items hard as they do.
 
     Two models of one kind among controls of another would agree with each other more than with any control, though
-    strangers. Such a kind shows: its models agree with controls less, or more, than these do among themselves.
+    strangers. Such a kind shows in both: its models agree with controls less, or more, than these do among themselves,
+    and err less, or more, where many controls err.
 
     Args:
         panel: the pair first, then the controls.
@@ -32,10 +33,15 @@ def of_their_kind(panel: Panel, model: int) -> bool | None:
     Returns:
         None below three controls, which have no spread.
 
-    Assumptions: mean overlaps of controls follow a normal law; the interval is that of one more draw, 99 %.
+    Assumptions: each measure follows a normal law over controls; the interval is that of one more draw, 98 %.
     """
     shares = overlap(panel)
-    return _within(panel, float(shares[model, 2:].mean()), _among(shares), two_sided=True)
+    alike = _beyond(panel, float(shares[model, 2:].mean()), _among(shares))
+    if alike is None or panel.wrong is None:
+        return None if alike is None else abs(alike) <= 1.0
+    hard = _beyond(panel, *_hard(panel, model))
+    # Sharper than the controls is a lesser fault, which `steadier` deals with.
+    return abs(alike) <= 1.0 and hard is not None and hard >= -1.0
 
 
 def steadier(panel: Panel, model: int) -> bool:
@@ -46,11 +52,19 @@ def steadier(panel: Panel, model: int) -> bool:
     """
     if panel.wrong is None:
         return False
+    hard = _beyond(panel, *_hard(panel, model))
+    return hard is not None and hard > 1.0
+
+
+def _hard(panel: Panel, model: int) -> tuple[float, Floats]:
+    """Correlation of errors with how many controls err: of one of the pair, and of each control with the others."""
+    assert panel.wrong is not None
     wrong = panel.wrong[:, 2:].astype(np.float64)
     rest = wrong.sum(axis=1)
-    of_controls = np.array([_correlation(each, rest - each) for each in wrong.T])
-    mine = _correlation(panel.wrong[:, model].astype(np.float64), rest)
-    return _within(panel, mine, of_controls, two_sided=False) is False
+    mine = panel.wrong[:, model].astype(np.float64)
+    # One control is left out of the total, as each leaves itself out of its own.
+    own = np.mean([_correlation(mine, rest - each) for each in wrong.T])
+    return float(own), np.array([_correlation(each, rest - each) for each in wrong.T])
 
 
 def _among(shares: Floats) -> Floats:
@@ -60,16 +74,14 @@ def _among(shares: Floats) -> Floats:
     return found
 
 
-def _within(panel: Panel, value: float, of_controls: Floats, *, two_sided: bool) -> bool | None:
-    """Whether a value lies where one more control's would, but for a share `RARE` of all."""
+def _beyond(panel: Panel, value: float, of_controls: Floats) -> float | None:
+    """How far a value lies from the controls', in half widths of the interval of one more draw; None below three."""
     many = of_controls.size
     if many < 3:
         return None
-    noise = 0.5 / sqrt(panel.items)
-    spread = max(float(np.std(of_controls, ddof=1)), noise / many)
-    beyond = (value - float(np.mean(of_controls))) / (spread * sqrt(1.0 + 1.0 / many))
-    limit = float(stdtrit(many - 1, 1.0 - RARE / (2 if two_sided else 1)))
-    return bool((abs(beyond) if two_sided else beyond) <= limit)
+    spread = max(float(np.std(of_controls, ddof=1)), 0.5 / sqrt(panel.items) / many)
+    deviate = (value - float(np.mean(of_controls))) / (spread * sqrt(1.0 + 1.0 / many))
+    return deviate / float(stdtrit(many - 1, 1.0 - RARE / 2))
 
 
 def _correlation(first: Floats, second: Floats) -> float:

@@ -55,16 +55,19 @@ def planted(panel: Panel, share: float, draw: np.random.Generator) -> Panel:
     """A panel in which the second model's answer stands in the first's place on a random share of the items."""
     copied = draw.random(panel.items) < share
 
-    def over(given: NDArray[Value]) -> NDArray[Value]:
+    def laid_over(given: NDArray[Value]) -> NDArray[Value]:
         changed = given.copy()
         changed[copied, 0] = given[copied, 1]
         return changed
 
-    mine = tuple(yours if taken else own for own, yours, taken in zip(*panel.answers[:2], copied, strict=True))
+    answers = panel.answers
+    if answers:
+        taken = zip(*answers[:2], copied.tolist(), strict=True)
+        answers = (tuple(yours if over else own for own, yours, over in taken), *answers[1:])
     return replace(
         panel,
-        answers=(mine, *panel.answers[1:]) if panel.answers else (),
-        codes=over(panel.codes),
-        wrong=None if panel.wrong is None else over(panel.wrong),
-        blank=None if panel.blank is None else over(panel.blank),
+        answers=answers,
+        codes=laid_over(panel.codes),
+        wrong=None if panel.wrong is None else laid_over(panel.wrong),
+        blank=None if panel.blank is None else laid_over(panel.blank),
     )
