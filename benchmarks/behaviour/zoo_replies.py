@@ -1,21 +1,37 @@
 """What models of the zoo said, as `benchmarks.behaviour.asking_zoo` kept it.
 
-The models share one tokenizer, which makes strangers agree more than strangers elsewhere do.
+The models share one tokenizer, which makes strangers agree more than strangers elsewhere do. A few of the replies are
+committed for the tests: ``python -m benchmarks.behaviour zoo-replies`` writes them.
 """
 
 from __future__ import annotations
 
 import json
 import lzma
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from benchmarks.behaviour.prompts import SETS, code
+from forebear.checkpoint.writer import write_aside
 from forebear.zoo.recipes import RECIPES, Recipe
 
 KEPT = Path("tests/zoo/grown/replies")
+FIXTURE = Path("tests/evidence/behaviour/data/zoo-replies.json.xz")
+SHOWN = (*(f"gated/g{number:02}" for number in range(14)), "gated/g00-finetuned", "gated/g01-finetuned",
+         "gated/g00-distilled", "gated/g00-same-start-same-data")  # fmt: skip
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Write the fixture of the tests; takes no arguments."""
+    said = {path: (replies_of(path) or {})["greedy"]["code"] for path in SHOWN}
+    texts = sorted({text for column in said.values() for text in column})
+    places = {text: place for place, text in enumerate(texts)}
+    content = {"texts": texts, "said": {path: [places[text] for text in column] for path, column in said.items()}}
+    write_aside(FIXTURE, [lzma.compress(json.dumps(content).encode("utf-8"), preset=9)])
+    print(f"{FIXTURE}: {len(said)} models, {FIXTURE.stat().st_size:,} bytes")
 
 
 @cache

@@ -1,0 +1,220 @@
+"""Next-token agreement and continuations on the zoo: strangers, children, distilled students; and simulated strangers.
+
+Needs the replies that ``python -m benchmarks.behaviour asking-zoo`` keeps.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import combinations
+
+import numpy as np
+
+from benchmarks.accuracy.tables import Table, share_interval
+from benchmarks.behaviour.zoo_replies import asked, prompts_of, replies_of
+from forebear.errors import UsageError
+from forebear.evidence.behaviour.closest import LEVEL, Closeness
+from forebear.evidence.behaviour.continuations import continuations
+from forebear.evidence.behaviour.live import Heard
+from forebear.evidence.behaviour.planted import smallest_share
+from forebear.responses.prompts import Prompt, Prompts
+from forebear.responses.transcript import Reply, Settings, Transcript
+from forebear.statistics.agreement import Codes
+from forebear.zoo.recipes import Recipe
+
+SETS = ("next-token", "code")
+FEW = 10
+"""Controls in the rows that draw some."""
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Print every table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.behaviour next-token", description=__doc__)
+    parser.add_argument("--family", action="append", choices=("gated", "plain", "deep"), help="default: gated, plain")
+    given = parser.parse_args(arguments)
+    families = given.family or ["gated", "plain"]
+    if not any(strangers(family) for family in families):
+        raise UsageError("no replies kept", remedy="python -m benchmarks.behaviour asking-zoo")
+    print(_simulated().text(), flush=True)
+    for table in (_null, _children, _power, _apart):
+        print(table(families).text(), flush=True)
+
+
+def strangers(family: str) -> list[str]:
+    """Paths of the strangers of a family that were asked."""
+    return [each.path for each in asked(family) if each.kind == "stranger"]
+
+
+def codes_of(paths: Sequence[str], name: str) -> Codes:
+    """``(prompts, models)`` greedy replies to a set of prompts."""
+    said = [(replies_of(path) or {})["greedy"][name] for path in paths]
+    texts = np.array(said).T
+    return np.unique(texts, return_inverse=True)[1].reshape(texts.shape).astype(np.int64)
+
+
+def _null(families: Sequence[str]) -> Table:
+    rows = []
+    for family in families:
+        for name in SETS:
+            codes = codes_of(strangers(family), name)
+            for few in (False, True):
+                found = list(_closeness_of_pairs(codes, few))
+                rows.append([family, name, FEW if few else codes.shape[1] - 2, *_fired(found)])
+    return Table(
+        "pairs of strangers that fire at 1e-2",
+        ("family", "prompts", "controls", "pairs", *_FIRED, "95% interval"),
+        rows,
+        (
+            "all others of the family are controls, or ten of them drawn at random",
+            "paired: exact test of agreement with the model against every control, largest p; dealt: replies dealt",
+            "highest: agreement above all strangers'; stands out: what the verdict asks for, with its interval",
+        ),
+    )
+
+
+_FIRED = ("paired", "dealt", "highest", "stands out")
+
+
+def _fired(found: Sequence[Closeness]) -> list[object]:
+    counts = [
+        sum(each.paired_controls()[0] <= LEVEL for each in found),
+        sum(each.exchange <= LEVEL for each in found),
+        sum(each.agreement.highest for each in found),
+        sum(each.stands_out(LEVEL) for each in found),
+    ]
+    return [len(found), *counts, share_interval(counts[-1], len(found))]
+
+
+def _closeness_of_pairs(codes: Codes, few: bool) -> Iterator[Closeness]:
+    rng = np.random.default_rng(0)
+    for pair in combinations(range(codes.shape[1]), 2):
+        others = [each for each in range(codes.shape[1]) if each not in pair]
+        chosen = rng.choice(others, FEW, replace=False) if few else others
+        yield Closeness(codes[:, [*pair, *chosen]])
+
+
+def _simulated() -> Table:
+    """Strangers of equal and of unequal skill, and of two schools that share what they say."""
+    rows = []
+    for told, skill, school in (("equal", 0.0, 0.0), ("unequal skill", 0.7, 0.0), ("two schools", 0.0, 0.3)):
+        found = []
+        for seed in range(8):
+            found += list(_closeness_of_pairs(_drawn(np.random.default_rng(seed), 500, skill, school), False))
+        rows.append([told, *_fired(found)])
+    notes = ("8 times 13 models, 500 prompts", "two schools: half of the models share 30 % of their replies")
+    return Table("simulated strangers", ("strangers", "pairs", *_FIRED, "95% interval"), rows, notes)
+
+
+def _drawn(rng: np.random.Generator, prompts: int, skill: float, school: float, models: int = 13) -> Codes:
+    choices = rng.integers(1, 12, size=(prompts, 1))
+    codes = np.minimum(rng.geometric(0.4, size=(prompts, models)) - 1, choices)
+    codes = np.where(rng.random((prompts, models)) < skill * np.linspace(0, 1, models), 0, codes)
+    taught = rng.random((prompts, models)) < school
+    taught[:, models // 2 :] = False
+    return np.where(taught, rng.integers(0, 12, size=(prompts, 1)), codes).astype(np.int64)
+
+
+def _kin(family: str) -> Iterator[tuple[Recipe, str]]:
+    """Each model that is no stranger, with the stranger it comes from in the end."""
+    known = {each.name: each for each in asked(family)}
+    for each in known.values():
+        root = each
+        while root.parent in known:
+            root = known[root.parent]
+        if each.kind != "stranger" and root.kind == "stranger":
+            yield each, root.path
+
+
+@cache
+def _closeness(path: str, root: str, name: str) -> Closeness:
+    others = [each for each in strangers(path.split("/", maxsplit=1)[0]) if each != root]
+    return Closeness(codes_of([path, root, *others], name))
+
+
+def _children(families: Sequence[str]) -> Table:
+    by_kind: dict[tuple[str, str], list[tuple[Recipe, str]]] = defaultdict(list)
+    for family in families:
+        for each, root in _kin(family):
+            by_kind[family, each.kind].append((each, root))
+    rows = []
+    for (family, kind), found in sorted(by_kind.items()):
+        for name in SETS:
+            close = [_closeness(each.path, root, name) for each, root in found]
+            rows.append([family, kind, name, len(close), sum(each.stands_out(LEVEL) for each in close),
+                         float(np.median([np.exp(each.habit.value) for each in close])),
+                         float(np.median([np.exp(each.habit.strangers.max()) for each in close])),
+                         _auc([each.habit.value for each in close], _stranger_figures(family, name))])  # fmt: skip
+    return Table(
+        "models held against the stranger they come from, all other strangers as controls",
+        ("family", "kind", "prompts", "models", "related", "times as often", "strangers at most", "AUC"),
+        rows,
+        ("times as often: agreement over what both models' agreement with all others gives, median",
+         "siblings share their first steps, same-start models their start alone: neither is a child"),
+    )  # fmt: skip
+
+
+@cache
+def _stranger_figures(family: str, name: str) -> tuple[float, ...]:
+    codes = codes_of(strangers(family), name)
+    return tuple(each.habit.value for each in _closeness_of_pairs(codes, False))
+
+
+def _auc(kin: Sequence[float], apart: Sequence[float]) -> float:
+    return float(np.mean([one > other for one in kin for other in apart]))
+
+
+def _power(families: Sequence[str]) -> Table:
+    rows = []
+    for family in families:
+        for name in SETS:
+            codes = codes_of(strangers(family), name)
+            for prompts in (250, 500, 1000):
+                kept = np.random.default_rng(1).permutation(len(codes))[:prompts]
+                shares = [smallest_share(np.roll(codes[kept], turn, axis=1), LEVEL, 0) for turn in range(0, 20, 5)]
+                rows.append([family, name, prompts, *shares])
+    return Table(
+        "smallest share of replies kept that is found in 99 of 100 draws, four pairs of strangers",
+        ("family", "prompts of", "prompts", "pair 1", "pair 2", "pair 3", "pair 4"),
+        rows,
+    )
+
+
+def _apart(families: Sequence[str]) -> Table:
+    rows = []
+    for family in families:
+        kin = [(each.kind, each.path, root) for each, root in _kin(family)]
+        names = strangers(family)
+        kin += [("stranger", *pair) for pair in list(combinations(names, 2))[:: max(1, len(names) // 4)]]
+        by_kind: dict[str, list[bool]] = defaultdict(list)
+        for kind, model, reference in kin:
+            by_kind[kind].append(_related(model, reference))
+        rows += [[family, kind, len(found), sum(found)] for kind, found in sorted(by_kind.items())]
+    return Table(
+        "continuations: models called related to their root, and pairs of strangers",
+        ("family", "kind", "models", "related"),
+        rows,
+        ("128 prompts, 16 samples each of four tokens, all other strangers as controls",),
+    )
+
+
+def _related(model: str, reference: str) -> bool:
+    family = model.split("/", maxsplit=1)[0]
+    controls = [each for each in strangers(family) if each not in (model, reference)]
+    heard = Heard(_sampled(model), (_sampled(reference),), tuple(map(_sampled, controls)))
+    return continuations(heard).verdict == "related"
+
+
+@cache
+def _sampled(path: str) -> Transcript:
+    said = (replies_of(path) or {})["sampled"]
+    prompts = Prompts("continuations", [Prompt(each["id"], each["prompt"]) for each in prompts_of("continuations")])
+    replies = [
+        Reply(each.id, sample, text)
+        for each, texts in zip(prompts.prompts, said, strict=True)
+        for sample, text in enumerate(texts)
+    ]
+    settings = Settings(kind="local", temperature=1.0, samples=len(said[0]), max_tokens=4)
+    return Transcript(path, path, path, None, settings, prompts, replies)
