@@ -98,7 +98,7 @@ def _power(draws: int) -> None:
 
 def _zoo() -> None:
     speaking = import_module("benchmarks.behaviour._speaking")
-    for count, samples in ((100, 6), (100, 20), (400, 10)):
+    for count, samples in ((100, 6), (100, 20)):
         asked = speaking.zoo_transcripts(speaking.zoo_prompts(count), samples)
         print(
             f"\ng00 of the zoo beside others: {count} prompts, {samples} replies of {speaking.TOKENS} tokens to each\n"
