@@ -20,7 +20,7 @@ from forebear.responses.prompts import Prompt, Prompts
 from forebear.responses.prompts_file import MOST_PROMPTS, Gold, Options, Short, Text, gold_of
 from forebear.responses.transcript import TRANSCRIPT_SCHEMA, Reply, Settings, Transcript
 
-MAX_HEADER = 32 * 2**20
+MAX_HEADER = 16 * 2**20
 """Bytes of the first line, which holds every prompt."""
 MOST_REPLIES = 2_000_000
 LONGEST_REPLY = 1_000_000

@@ -23,7 +23,7 @@ from forebear.responses.endpoints.pace import Pace
 from forebear.responses.prompts import Prompt
 from forebear.responses.transcript import Reply, Settings
 
-MAX_ANSWER = 16 * 2**20
+MAX_ANSWER = 8 * 2**20
 MAX_FAULT = 64 * 2**10
 MOST_FORMS = 6
 """Requests for one attempt while the endpoint names one field after another that it does not take."""
