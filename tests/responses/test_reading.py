@@ -141,6 +141,19 @@ def test_contradicting_right_answers_name_the_item(tmp_path: Path) -> None:
         with_gold(answers, written(tmp_path, lines([{"id": "q9", "gold": x} for x in "bc"]), "gold.jsonl"))
 
 
+def test_the_examples_of_the_page_are_read(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "answer-files.md").read_text(encoding="utf-8")
+    first, gold = (written(tmp_path, each.encode(), f"{n}.jsonl") for n, each in enumerate(fenced(page, "json")))
+    table = read_answers(written(tmp_path, fenced(page, "csv")[0].encode()))
+    assert [each.value for each in table.items.values()] == ["B", "to be, or not"]
+    found = read_answers(first, gold=gold)
+    assert [each.gold for each in found.items.values()] == ["C", (42.0,), (11.0, 12.0, 201.0, 178.0), "A"]
+
+
+def fenced(page: str, language: str) -> list[str]:
+    return [each.split("```")[0] for each in page.split(f"```{language}\n")[1:]]
+
+
 @given(pairs=st.lists(st.tuples(st.text(), st.text()), min_size=1, max_size=8))
 def test_any_text_survives_both_forms(pairs: list[tuple[str, str]], tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("t")

@@ -99,6 +99,7 @@ def broken(data: bytes) -> bytes:
         (document([{"id": 1.5}], 1), "'id'|must be text or a whole number"),
         (document([sample(1, "A", epoch="x")], None), "epoch must be"),
         (b'{\n"a": 1\n}', "over several lines"),
+        (document([sample(1, "", output={"choices": []})], None), "has an output"),
     ],
 )
 def test_a_broken_log_is_refused(data: bytes, rule: str, tmp_path: Path) -> None:

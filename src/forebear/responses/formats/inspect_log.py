@@ -73,6 +73,8 @@ def log_answers(records: Iterable[Record], where: str, notes: list[str]) -> Iter
     if len(scorers) > 1:
         notes.append(f"answers as several scorers extract them: {', '.join(map(quoted, sorted(scorers)[:6]))}")
     missing = sum(answer is None for _, answer in answers.values())
+    if answers and missing == len(answers):
+        raise UsageError("none of its samples has an output", where=where, remedy="Give a log of a run that ended well")
     if missing:
         notes.append(f"left out, for want of an answer: {missing:,} items")
     yield from (answer for _, answer in answers.values() if answer is not None)
@@ -132,7 +134,7 @@ def _check_directory(stream: BinaryIO, where: str) -> int:
 def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: BinaryIO, where: str) -> bytes:
     place = f"member {quoted(info.filename)}"
     if info.flag_bits & _ENCRYPTED:
-        raise refused(where, place, "encrypted", _CONVERT)
+        raise refused(where, place, "encrypted", "Give it unencrypted")
     if info.file_size > LONGEST_LINE:
         raise refused(where, place, f"larger than {LONGEST_LINE:,} bytes", "Leave that sample out")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, _ZSTD):
@@ -155,7 +157,7 @@ def _unpacked(stream: BinaryIO, info: zipfile.ZipInfo, where: str) -> bytes:
     try:
         zstandard = importlib.import_module("zstandard")
     except ModuleNotFoundError:
-        remedy = f"Run 'pip install zstandard', or convert it: {_CONVERT[0].lower()}{_CONVERT[1:]}"
+        remedy = f"Run 'pip install zstandard'. Without it: {_CONVERT[0].lower()}{_CONVERT[1:]}"
         rule = "packed by Zstandard, which needs the package zstandard"
         raise UsageError(rule, where=where, field=f"member {quoted(info.filename)}", remedy=remedy) from None
     stream.seek(info.header_offset)
