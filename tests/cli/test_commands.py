@@ -42,6 +42,7 @@ def test_every_command_prints_json() -> None:
     names = {name for name, _, _ in options()}
     assert names == {
         "ask",
+        "behaviour",
         "compare",
         "inspect",
         "profile",
@@ -62,7 +63,7 @@ def test_version_and_help(command: Command) -> None:
     assert "clear" in command("cache").out
 
 
-@pytest.mark.parametrize("name", ["comparison", "ranking", "inspect", "profile"])
+@pytest.mark.parametrize("name", ["comparison", "ranking", "inspect", "profile", "behaviour"])
 def test_schemas_are_printed(command: Command, name: str) -> None:
     document = json.loads(command("schema", name).out)
     assert document["title"] == f"forebear {name}"

@@ -137,13 +137,25 @@ class Closeness:
         found = [fair_coins_log10_p(int(one), int(one + other)) for one, other in zip(ahead, behind, strict=True)]
         return max(found), 2 + int(np.argmax(found))
 
+    @cached_property
+    def alike(self) -> bool:
+        """Whether the model or the reference is like the controls: it agrees with them as the least of them does.
+
+        Where both are unlike them, what the two share may be data or a task that no control has seen, and the controls
+        say nothing of what strangers of their kind score. One is enough: with the other held fixed it is the stranger.
+        """
+        among = self.counts[2:, 2:].sum(axis=1) - self.prompts
+        least = float(among.min()) / max(1, self.controls - 1)
+        return any(float(each.mean()) >= least for each in (self.counts[0, 2:], self.counts[1, 2:]))
+
     def stands_out(self, level: float) -> bool:
         """Whether the reference stands out.
 
         Args:
             level: log10 of the p-value asked for.
         """
-        return self.controls >= FEWEST_CONTROLS and self.habit.highest and self.paired()[0] <= level
+        enough = self.controls >= FEWEST_CONTROLS
+        return enough and self.alike and self.habit.highest and self.paired()[0] <= level
 
     def _beside(self, figures: Floats) -> Beside:
         value = float(figures[0, 1])

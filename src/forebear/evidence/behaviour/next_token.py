@@ -76,6 +76,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         log10_p_exchange: of so many shared replies, were replies dealt to models at random; strangers of unequal skill
             break that null, so that it decides nothing.
         log10_p: ``log10_p_strangers``, Holm-corrected for the number of references; it decides.
+        unlike_controls: whether model and reference both agree with the controls less than any of these with the
+            others, so that the controls say nothing of strangers of their kind.
         stands_out: whether it does, by everything asked.
         share_found: smallest share of replies kept from it that is found in 99 of 100 draws; None where none is, or
             where nothing was planted because it stands out already or controls are too few.
@@ -97,6 +99,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     log10_p_strangers: float | None = None
     log10_p_exchange: float | None = None
     log10_p: float | None = None
+    unlike_controls: bool = False
     stands_out: bool = False
     share_found: float | None = None
     prompts_needed: int | None = None
@@ -171,7 +174,8 @@ def _candidate(found: Replied, number: int) -> Candidate:
         nearest_pair=(columns[first], columns[second]),
         log10_p_strangers=capped(over_pairs),
         log10_p_exchange=capped(close.exchange),
-        stands_out=found.controls >= FEWEST_CONTROLS and close.habit.highest,
+        unlike_controls=not close.alike,
+        stands_out=found.controls >= FEWEST_CONTROLS and close.alike and close.habit.highest,
     )
 
 
@@ -236,6 +240,9 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
             f"exceed {best.beyond_habit.highest:.2f} times.",
             None,
         )
+    strange = [each for each in candidates if each.unlike_controls and (each.log10_p or 0.0) <= LEVEL]
+    if strange:
+        return "undetermined", _unlike(found, strange[0]), "the controls are of another kind"
     nearest = [each for each in candidates if _leads(each)]
     if nearest:
         return "undetermined", _nearest_alone(found, nearest[0]), "the closest of all, but not beyond doubt"
@@ -248,6 +255,13 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
         f"The parent is not among the candidates: no reference stands out among strangers, and one from which "
         f"{found.names[0]} kept {worst:.0%} of its replies would.",
         None,
+    )
+
+
+def _unlike(found: Replied, strange: Candidate) -> str:
+    return (
+        f"{found.names[0]} and {strange.name} reply alike, but both reply less like the controls than any of these does: "
+        "what they share may be data or a task that the controls never saw. Give controls of their kind."
     )
 
 

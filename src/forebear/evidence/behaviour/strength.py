@@ -97,7 +97,7 @@ class Strength:
         found, place = self.log10_p, self.place
         if found is None or place is None or place.strangers.size < FEWEST_CONTROLS:
             return False
-        return place.value > place.strangers.max() and corrected(found, references) <= LEVEL
+        return place.value > float(place.strangers.max()) and corrected(found, references) <= LEVEL
 
 
 def corrected(log10_p: float, many: int) -> float:

@@ -134,9 +134,10 @@ def _show_overlap(out: Console, result: Behaviour) -> None:
 
 
 def _told(line: Published) -> str:
-    figures = [("median", line.median), ("95 %", line.p95), ("99 %", line.p99)]
-    shown = ", ".join(f"{name} {number(value)}" for name, value in figures if value is not None)
-    return f"{line.figure}, {line.setting} ({line.models} models): {shown}. {line.source}"
+    named = ("mean", "median", "p95", "p99", "highest", "chance")
+    shown = ", ".join(f"{name} {number(value)}" for name in named if (value := getattr(line, name)) is not None)
+    arxiv = "" if line.arxiv is None else f", arXiv {line.arxiv}"
+    return f"{line.figure.replace('_', ' ')}: {line.setting} ({line.models} models): {shown}. {line.source}{arxiv}"
 
 
 def _listed(out: Console, title: str, lines: Sequence[str] | map[str]) -> None:

@@ -187,16 +187,31 @@ class BehavedPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What strangers were seen to score elsewhere: orientation, never a null for the pair at hand."""
+    """What strangers were seen to score elsewhere: orientation, never a null for the pair at hand.
+
+    Attributes:
+        figure: ``"same_wrong"``, equal answers among items both get wrong, or ``"error_consistency"``, kappa.
+        setting: what was measured, on what.
+        models: how many.
+        source: authors, title or venue, and where in it.
+        arxiv: number of the preprint; None where there is none.
+        note: what a reader should know.
+        mean, median, p95, p99, highest: over pairs of strangers; None where not told.
+        chance: what guessing would give; None where not told.
+    """
 
     figure: str
     setting: str
     models: int
     source: str
+    arxiv: str | None = None
+    note: str = ""
+    mean: float | None = None
     median: float | None = None
     p95: float | None = None
     p99: float | None = None
-    note: str = ""
+    highest: float | None = None
+    chance: float | None = None
 
 
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
