@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from benchmarks.behaviour.zoo_replies import kept_at, prompts_of, replies_of
 from benchmarks.profiles.zoo import ZOO, opened
 from forebear.checkpoint.writer import write_aside
-from forebear.evidence.activations.classes import Loaded, loaded
+from forebear.evidence.activations.classes import Loaded, UnprobeableError, loaded
 from forebear.zoo.manifest import folder_of
 from forebear.zoo.recipes import RECIPES, Recipe
 
@@ -40,7 +40,11 @@ def run(arguments: Sequence[str]) -> None:
     built = [each for each in RECIPES if folder_of(ZOO, each).is_dir()]
     for recipe in sorted(built, key=lambda each: (each.family == "deep", each.kind != "stranger", each.path)):
         if (not given.models or recipe.path in given.models) and replies_of(recipe.path) is None:
-            packed = lzma.compress(json.dumps(_ask(recipe)).encode("utf-8"))
+            try:
+                packed = lzma.compress(json.dumps(_ask(recipe)).encode("utf-8"))
+            except UnprobeableError as error:
+                print(f"{recipe.path}: {error.line()}", flush=True)
+                continue
             kept = kept_at(recipe.path)
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_aside(kept, [packed])

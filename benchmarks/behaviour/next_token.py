@@ -39,7 +39,7 @@ def run(arguments: Sequence[str]) -> None:
     if not any(strangers(family) for family in families):
         raise UsageError("no replies kept", remedy="python -m benchmarks.behaviour asking-zoo")
     print(_simulated().text(), flush=True)
-    for table in (_null, _children, _power, _apart):
+    for table in (_null, _children, _confounded, _power, _apart):
         print(table(families).text(), flush=True)
 
 
@@ -156,6 +156,27 @@ def _children(families: Sequence[str]) -> Table:
     )  # fmt: skip
 
 
+def _confounded(families: Sequence[str]) -> Table:
+    """Children of different parents that learned the same other text, no control having learned it."""
+    rows = []
+    for family in families:
+        kin = [(each, root) for each, root in _kin(family) if each.data != "A"]
+        for name in SETS:
+            found = []
+            for (one, root), (other, second) in combinations(kin, 2):
+                if root != second and (one.data, one.kind) == (other.data, other.kind):
+                    controls = [each for each in strangers(family) if each not in (root, second)]
+                    found.append(Closeness(codes_of([one.path, other.path, *controls], name)))
+            closest = sum(each.paired()[0] <= LEVEL for each in found)
+            alike = sum(each.alike for each in found)
+            rows.append([family, name, len(found), closest, alike, sum(each.stands_out(LEVEL) for each in found)])
+    return Table(
+        "no kin, but trained on the same text that no control has seen",
+        ("family", "prompts", "pairs", "closer than strangers", "like the controls", "related"),
+        rows,
+    )
+
+
 @cache
 def _stranger_figures(family: str, name: str) -> tuple[float, ...]:
     codes = codes_of(strangers(family), name)
@@ -185,26 +206,32 @@ def _power(families: Sequence[str]) -> Table:
 def _apart(families: Sequence[str]) -> Table:
     rows = []
     for family in families:
-        kin = [(each.kind, each.path, root) for each, root in _kin(family)]
+        pairs = [(str(each.kind), each.path, root) for each, root in _kin(family)]
         names = strangers(family)
-        kin += [("stranger", *pair) for pair in list(combinations(names, 2))[:: max(1, len(names) // 4)]]
-        by_kind: dict[str, list[bool]] = defaultdict(list)
-        for kind, model, reference in kin:
+        pairs += [("stranger", *pair) for pair in list(combinations(names, 2))[:: max(1, len(names) // 4)]]
+        by_kind: dict[str, list[tuple[bool, float]]] = defaultdict(list)
+        for kind, model, reference in pairs:
             by_kind[kind].append(_related(model, reference))
-        rows += [[family, kind, len(found), sum(found)] for kind, found in sorted(by_kind.items())]
+        for kind, found in sorted(by_kind.items()):
+            related, farther = zip(*found, strict=True)
+            rows.append([family, kind, len(found), sum(related), float(np.mean(farther))])
     return Table(
-        "continuations: models called related to their root, and pairs of strangers",
-        ("family", "kind", "models", "related"),
+        "continuations: models and the stranger they come from, and pairs of strangers",
+        ("family", "kind", "pairs", "related", "strangers farther apart"),
         rows,
         ("128 prompts, 16 samples each of four tokens, all other strangers as controls",),
     )
 
 
-def _related(model: str, reference: str) -> bool:
+def _related(model: str, reference: str) -> tuple[bool, float]:
+    """Whether the two are called related, and the share of pairs of strangers that lie farther apart."""
     family = model.split("/", maxsplit=1)[0]
     controls = [each for each in strangers(family) if each not in (model, reference)]
     heard = Heard(_sampled(model), (_sampled(reference),), tuple(map(_sampled, controls)))
-    return continuations(heard).verdict == "related"
+    claim = continuations(heard)
+    apart = [each.distance for each in claim.pairs[1:] if each.distance is not None]
+    own = claim.pairs[0].distance
+    return claim.verdict == "related", 0.0 if own is None else float(np.mean(np.array(apart) > own))
 
 
 @cache

@@ -56,6 +56,17 @@ def test_closest_by_a_hair_is_not_enough() -> None:
     assert claim.reason == "not steady when prompts are drawn anew"
 
 
+def test_two_models_unlike_all_controls_get_no_verdict() -> None:
+    given = laws(13, 31)
+    taught = np.random.default_rng(31).dirichlet(np.full(10, 0.2), size=PROMPTS)
+    for model in (0, 1):
+        given[:, model] = 0.3 * given[:, model] + 0.7 * taught
+    claim = claimed(given, 1)
+    assert claim.pairs[0].p == pytest.approx(1 / 12)
+    assert claim.verdict is None
+    assert claim.reason == "the controls are of another kind"
+
+
 def test_strangers_give_findings_and_no_verdict() -> None:
     verdicts = [claimed(laws(13, seed), 1, seed).verdict for seed in range(1, 16)]
     assert verdicts.count("related") <= 1

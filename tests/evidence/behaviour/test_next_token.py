@@ -98,6 +98,19 @@ def test_a_child_that_learned_other_text_is_found_though_it_agrees_with_nobody()
     assert claim.verdict == "related"
 
 
+def test_strangers_that_learned_what_no_control_did_are_not_called_kin() -> None:
+    codes = strangers(1000, 13, 14)
+    taught = np.random.default_rng(14).integers(50, 60, size=1000)
+    for model in (0, 1):
+        learned = np.random.default_rng(15 + model).random(1000) < 0.6
+        codes[learned, model] = taught[learned]
+    claim = next_token(heard(spoken(codes), 1))
+    assert (claim.candidates[0].log10_p or 0.0) < -10
+    assert claim.candidates[0].unlike_controls
+    assert claim.verdict == "undetermined"
+    assert claim.because.endswith("Give controls of their kind.")
+
+
 def test_strangers_do_not_fire() -> None:
     fired = 0
     for seed in range(6):

@@ -29,7 +29,7 @@ def test_a_related_reference_is_shown_with_every_figure() -> None:
 
 
 def test_power_is_told_where_nothing_is_found() -> None:
-    told = shown(heard(spoken(strangers(200, 12, 1)), 1))
+    told = shown(heard(spoken(strangers(300, 13, 2)), 1))
     assert "Power:" in told
     assert "of the replies are kept from it" in told
 

@@ -242,6 +242,13 @@ def _standing(measured: _Measured, reference: int) -> tuple[float | None, float 
     return p, float(closer.mean(axis=0).min())
 
 
+def _unlike(measured: _Measured, reference: int) -> bool:
+    """Whether model and reference both lie farther from the controls than any control lies from the others."""
+    controls = np.arange(1 + measured.references, len(measured.names))
+    among = measured.distances[np.ix_(controls, controls)].sum(axis=1) / (controls.size - 1)
+    return bool(measured.distances[np.ix_(np.array([0, reference]), controls)].mean(axis=1).min() > among.max())
+
+
 def _verdict(measured: _Measured, pairs: Sequence[ContinuationPair]) -> tuple[str | None, str, str | None]:
     own = [
         each for each in pairs if each.a == measured.names[0] and each.b in measured.names[: measured.references + 1]
@@ -254,6 +261,12 @@ def _verdict(measured: _Measured, pairs: Sequence[ContinuationPair]) -> tuple[st
         because = f"{best.b} is the nearest reference; {measured.controls} controls are too few to say what that means."
         return None, because, f"{measured.controls} controls, at least {FEWEST_CONTROLS} are needed for a verdict"
     first = best.p is not None and best.p <= (1.0 + 1e-9) / (measured.controls + 1)
+    if first and _unlike(measured, measured.names.index(best.b)):
+        because = (
+            f"{best.b} lies closest to {best.a}, but both lie farther from the controls than any of these from the "
+            "others: what they share may be data or a task that the controls never saw. Give controls of their kind."
+        )
+        return None, because, "the controls are of another kind"
     if first and (best.closer_than_strangers or 0.0) >= STEADY:
         return "related", f"{best.b} lies closer to {best.a} than any two strangers lie to one another.", None
     if first:

@@ -218,28 +218,21 @@ def _planted(found: Replied, number: int, candidate: Candidate, seed: int) -> Ca
 
 def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str, str | None]:
     """Verdict, the sentence for it, and the reason where nothing can be said."""
-    if found.controls < FEWEST_CONTROLS:
-        lacking = FEWEST_CONTROLS - found.controls
-        return (
-            "undetermined",
-            f"{found.controls} controls are too few to know what strangers score: give {lacking} more.",
-            f"{found.controls} controls, at least {FEWEST_CONTROLS} are needed",
-        )
+    lacking = FEWEST_CONTROLS - found.controls
+    if lacking > 0:
+        because = f"{found.controls} controls are too few to know what strangers score: give {lacking} more."
+        return "undetermined", because, f"{found.controls} controls, at least {FEWEST_CONTROLS} are needed"
     if found.prompts < FEWEST_PROMPTS:
-        return (
-            "undetermined",
-            f"Every model replied to {found.prompts} prompts alone: ask {FEWEST_PROMPTS} or more, better 1000.",
-            f"{found.prompts} prompts, at least {FEWEST_PROMPTS} are needed",
-        )
+        because = f"Every model replied to {found.prompts} prompts alone: ask {FEWEST_PROMPTS} or more, better 1000."
+        return "undetermined", because, f"{found.prompts} prompts, at least {FEWEST_PROMPTS} are needed"
     best = candidates[0]
     if best.stands_out and best.beyond_habit is not None:
-        return (
-            "related",
-            f"{found.names[0]} replies as {best.name} does to {best.agreement:.1%} of {found.prompts} prompts, "
-            f"{best.beyond_habit.value:.2f} times as often as their agreement with all others gives; no two strangers "
-            f"exceed {best.beyond_habit.highest:.2f} times.",
-            None,
-        )
+        return "related", _related(found, best, best.beyond_habit), None
+    return _without_kin(found, candidates)
+
+
+def _without_kin(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str, str | None]:
+    """Likewise where no reference stands out."""
     strange = [each for each in candidates if each.unlike_controls and (each.log10_p or 0.0) <= LEVEL]
     if strange:
         return "undetermined", _unlike(found, strange[0]), "the controls are of another kind"
@@ -250,18 +243,25 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
     if weak:
         return "undetermined", _too_weak(found, weak), "too little power"
     worst = max(each.share_found or 0.0 for each in candidates)
-    return (
-        "independent",
+    because = (
         f"The parent is not among the candidates: no reference stands out among strangers, and one from which "
-        f"{found.names[0]} kept {worst:.0%} of its replies would.",
-        None,
+        f"{found.names[0]} kept {worst:.0%} of its replies would."
+    )
+    return "independent", because, None
+
+
+def _related(found: Replied, best: Candidate, place: Place) -> str:
+    return (
+        f"{found.names[0]} replies as {best.name} does to {best.agreement:.1%} of {found.prompts} prompts, "
+        f"{place.value:.2f} times as often as their agreement with all others gives; no two strangers exceed "
+        f"{place.highest:.2f} times."
     )
 
 
 def _unlike(found: Replied, strange: Candidate) -> str:
     return (
-        f"{found.names[0]} and {strange.name} reply alike, but both reply less like the controls than any of these does: "
-        "what they share may be data or a task that the controls never saw. Give controls of their kind."
+        f"{found.names[0]} and {strange.name} reply alike, but both reply less like the controls than any of these "
+        "does: what they share may be data or a task that the controls never saw. Give controls of their kind."
     )
 
 
@@ -283,7 +283,9 @@ def _nearest_alone(found: Replied, nearest: Candidate) -> str:
 
 def _too_weak(found: Replied, weak: Sequence[Candidate]) -> str:
     needed = [each.prompts_needed for each in weak if each.prompts_needed is not None]
-    if len(needed) == len(weak):
+    if weak[0].unlike_controls:
+        remedy = "both reply less like the controls than any of these does, so give controls of their kind"
+    elif len(needed) == len(weak):
         remedy = f"about {max(needed):,} prompts like these are needed"
     else:
         remedy = "ask prompts on which strangers agree less, or more of them"
