@@ -125,8 +125,10 @@ def test_overlap_of_boxes() -> None:
     assert overlap(box, np.array([1.0, 0.0, 3.0, 2.0])) == pytest.approx(1 / 3)
     assert overlap(box, box + 9.0) == 0.0
     assert overlap(box, np.zeros(4)) == 0.0
-    assert are_boxes(np.array([box, [2, 0, 1, 1], [0, 0, 1, 0]])).tolist() == [True, False, False]
-    assert not are_boxes(np.ones((3, 2))).any()
+    assert are_boxes(np.array([box, box + 1.0]))
+    assert not are_boxes(np.array([box, [2.0, 0.0, 1.0, 1.0]]))
+    assert not are_boxes(np.array([0.0, 0.0, 1.0, 0.0]))
+    assert not are_boxes(np.ones((3, 2)))
 
 
 def test_a_few_far_values_do_not_make_the_spread() -> None:

@@ -160,9 +160,8 @@ def dealt(vectors: Floats, a: int, b: int, rng: np.random.Generator) -> Dealt:
     Source of the bound: Chernoff, A measure of asymptotic efficiency for tests of a hypothesis based on the sum of
     observations (1952), theorem 1.
     """
-    items = len(vectors)
     value = float(np.einsum("id,id->", vectors[:, a], vectors[:, b]))
-    draws = int(max(999, min(DRAWS, _MOST_DRAWN // items)))
+    draws = max(999, min(DRAWS, _MOST_DRAWN // len(vectors)))
     expected = variance = 0.0
     sums = np.zeros(draws)
     for products in _products(vectors):
@@ -252,12 +251,11 @@ def overlap(first: Floats, second: Floats) -> Floats:
     return shares
 
 
-def are_boxes(values: Floats) -> NDArray[np.bool_]:
-    """Which rows are boxes (left, top, right, bottom) with an area: ``(...,)`` from ``(..., dimensions)``."""
+def are_boxes(values: Floats) -> bool:
+    """Whether all rows, ``(..., dimensions)``, are boxes (left, top, right, bottom) with an area."""
     if values.shape[-1] != 4:
-        return np.zeros(values.shape[:-1], dtype=np.bool_)
-    valid: NDArray[np.bool_] = (values[..., 2] > values[..., 0]) & (values[..., 3] > values[..., 1])
-    return valid
+        return False
+    return bool(np.all((values[..., 2] > values[..., 0]) & (values[..., 3] > values[..., 1])))
 
 
 def _area(box: Floats) -> Floats:

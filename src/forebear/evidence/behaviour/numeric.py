@@ -33,6 +33,7 @@ OUTLIER_SHARE = 0.05
 """An error is an outlier beyond what all but this share of all models' errors stay within."""
 FEWEST_CONTROLS = 2
 FEWEST_ITEMS = 10
+_BESIDE_CONTROLS = ("correlation_beyond", "correlation_beyond_interval", "log10_p", "outliers")
 
 
 class SharedOutliers(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,14 +127,15 @@ def numeric_agreement(
     assignment of the errors to models is equally likely; items are independent. It assumes that strangers' errors
     differ in spread alone: a group of strangers with a bias of its own (one school of data, one prompt) makes its
     members alike as descent does, so a small p is no descent before the pair stands out among pairs of strangers too.
-    Where both models are some four times as accurate as every control, 300 items leave their spreads so uncertain that about
+    Where both models are some four times as accurate as every control, 300 items leave their spreads so uncertain that
     one pair of strangers in ten reaches 0.05 (``python -m benchmarks.behaviour numeric``): choose controls as good.
 
     Args:
         errors: ``(items, models, dimensions)`` answer minus right answer.
         a: index of the one model.
         b: index of the other; every further one is a stranger.
-        boxes: ``(items, models, 4)`` the answers themselves as (left, top, right, bottom); None where they are not.
+        boxes: ``(items, models, 4)`` the answers themselves as (left, top, right, bottom); None where they are not,
+            and taken as None where one of them has no area.
         seed: of the bootstrap and the random deals.
 
     Raises:
@@ -142,35 +144,45 @@ def numeric_agreement(
     if not np.isfinite(errors).all():
         raise ValueError("errors must be finite")
     items, models, dimensions = errors.shape
-    known = NumericAgreement(
-        items=items, dimensions=dimensions, controls=models - 2, mean_overlap=_overlap(boxes, a, b)
-    )
-    still = [side for side in (a, b) if not (errors[:, side] != errors[:1, side]).any()]
-    if items < FEWEST_ITEMS or still:
-        why = f"fewer than {FEWEST_ITEMS} items" if items < FEWEST_ITEMS else "a model errs by the same on every item"
-        wanted = ("correlation", "correlation_interval", "correlation_beyond", "log10_p", "outliers")
-        return msgspec.structs.replace(known, reasons=dict.fromkeys(wanted, why))
+    boxes = boxes if boxes is not None and are_boxes(boxes) else None
+    alike_boxes = None if boxes is None else float(overlap(boxes[:, a], boxes[:, b]).mean())
+    known = NumericAgreement(items=items, dimensions=dimensions, controls=models - 2, mean_overlap=alike_boxes)
+    why = _unfit(errors, a, b)
+    if why is not None:
+        missing = ("correlation", "correlation_interval", *_BESIDE_CONTROLS)
+        return msgspec.structs.replace(known, reasons=dict.fromkeys(missing, why))
     rng = np.random.default_rng([seed, 0x6E756D])
     cut = _cut(errors[:, [a, b]])
     found, reasons = _correlated("correlation", cut[:, 0], cut[:, 1], rng)
     if models - 2 < FEWEST_CONTROLS:
         why = f"needs {FEWEST_CONTROLS} controls or more, there are {models - 2}"
-        reasons |= dict.fromkeys(("correlation_beyond", "log10_p", "outliers"), why)
-        return msgspec.structs.replace(known, **found, reasons=reasons)
+        return msgspec.structs.replace(known, **found, reasons=reasons | dict.fromkeys(_BESIDE_CONTROLS, why))
+    beside, further = _beside(errors, a, b, boxes, rng)
+    return msgspec.structs.replace(known, **found, **beside, reasons=reasons | further)
+
+
+def _unfit(errors: Floats, a: int, b: int) -> str | None:
+    if len(errors) < FEWEST_ITEMS:
+        return f"fewer than {FEWEST_ITEMS} items"
+    still = any(bool((errors[:, side] == errors[:1, side]).all()) for side in (a, b))
+    return "a model errs by the same on every item" if still else None
+
+
+def _beside(
+    errors: Floats, a: int, b: int, boxes: Floats | None, rng: np.random.Generator
+) -> tuple[dict[str, object], dict[str, str]]:
+    """What controls make sayable, and the reasons for what is null."""
     vectors = alike(errors, (a, b))
-    beyond, further = _correlated("correlation_beyond", vectors[:, a], vectors[:, b], rng)
+    beyond, reasons = _correlated("correlation_beyond", vectors[:, a], vectors[:, b], rng)
     sums = dealt(vectors, a, b, rng)
-    return msgspec.structs.replace(
-        known,
-        **found,
-        **beyond,
-        log10_p=sums.log10_p,
-        tail="bound" if sums.bounded else "counted",
-        draws=sums.draws,
-        z=(sums.value - sums.expected) / sums.spread if sums.spread > 0.0 else 0.0,
-        outliers=_outliers(errors, vectors, a, b, boxes),
-        reasons=reasons | further,
-    )
+    beside: dict[str, object] = {
+        "log10_p": sums.log10_p,
+        "tail": "bound" if sums.bounded else "counted",
+        "draws": sums.draws,
+        "z": (sums.value - sums.expected) / sums.spread if sums.spread > 0.0 else 0.0,
+        "outliers": _outliers(errors, vectors, a, b, boxes),
+    }
+    return beyond | beside, reasons
 
 
 def _correlated(
@@ -178,7 +190,7 @@ def _correlated(
 ) -> tuple[dict[str, object], dict[str, str]]:
     value = float(vector_correlation(first, second)[0])
     if np.isnan(value):
-        return {}, {name: "a model's errors are all alike"}
+        return {}, dict.fromkeys((name, f"{name}_interval"), "a model's errors are all alike")
     interval = correlation_interval(first, second, rng)
     missing = {f"{name}_interval": "too few items on which a model errs differently"} if interval is None else {}
     return {name: value, f"{name}_interval": interval}, missing
@@ -227,12 +239,6 @@ def _agree(errors: Floats, boxes: Floats | None, at: NDArray[np.intp], first: in
     longer = np.maximum(np.linalg.norm(one, axis=1), np.linalg.norm(other, axis=1))
     near: NDArray[np.bool_] = np.linalg.norm(one - other, axis=1) <= SAME_ERROR * longer
     return near
-
-
-def _overlap(boxes: Floats | None, a: int, b: int) -> float | None:
-    if boxes is None or not are_boxes(boxes).all() or not len(boxes):
-        return None
-    return float(overlap(boxes[:, a], boxes[:, b]).mean())
 
 
 def _is_box(values: tuple[float, ...]) -> bool:
