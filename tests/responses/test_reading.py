@@ -94,6 +94,7 @@ def test_an_item_without_an_answer_is_left_out_and_counted(tmp_path: Path) -> No
         (b'{"id": 1, "answer": {"a": 1}}\n', "line 1", "'answer' must be text"),
         (b'{"id": 1, "answer": []}\n', "line 1", "1 to 64 numbers"),
         (b'{"id": 1, "answer": [1, "a"]}\n', "line 1", "numbers alone"),
+        (b'{"id": 1, "answer": [1, 1e300]}\n', "line 1", "in size"),
         (b'{"id": 1, "answer": 1, "prediction": 2}\n', "line 1", "both mean"),
         (b'{"id": 1, "answer": "a", "options": 1}\n', "line 1", "'options' must be 2"),
         (b'{"id": 1, "answer": "a", "probabilities": [0.5, 0.2]}\n', "line 1", "sum to one"),

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from math import isfinite
 
 from forebear.checkpoint.strict_json import quoted
 from forebear.responses.answers import Answer, Answers, Value
-from forebear.responses.formats.values import MOST_NUMBERS, number_text
+from forebear.responses.formats.values import LARGEST_NUMBER, MOST_NUMBERS, number_text
 
 _NUMBER = r"[+-]?(?:[0-9]{1,15}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?"
 _ONE = re.compile(_NUMBER)
@@ -52,7 +51,7 @@ def numbers_of(value: Value) -> tuple[float, ...] | None:
     if len(parts) > MOST_NUMBERS or not all(map(_ONE.fullmatch, parts)):
         return None
     found = tuple(map(float, parts))
-    return found if all(map(isfinite, found)) else None
+    return found if max(map(abs, found)) <= LARGEST_NUMBER else None
 
 
 def _common(files: Sequence[Answers]) -> tuple[int, str]:

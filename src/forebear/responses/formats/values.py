@@ -10,8 +10,8 @@ from forebear.responses.answers import LONGEST_ANSWER, Value
 MOST_NUMBERS = 64
 """Numbers of one answer."""
 LONGEST_ID = 1000
-_EXACT = 2**53
-"""Whole numbers beyond it are not told apart as floats, so they stay text."""
+LARGEST_NUMBER = 2**53
+"""In size; whole numbers beyond it are not told apart as floats, so they stay text."""
 _MOST_COMBINING = 30  # of Unicode's stream-safe text; sorting longer runs takes the square of their length
 _SHORT = 2000
 _RUN = re.compile(r"[^\x00-\x7f]+")
@@ -51,7 +51,7 @@ def value_of(raw: object, *, offered: bool = False) -> Value:
     if isinstance(raw, bool):
         return "true" if raw else "false"
     if isinstance(raw, int | float):
-        return number_text(raw) if offered or abs(raw) > _EXACT else (float(raw),)
+        return number_text(raw) if offered or abs(raw) > LARGEST_NUMBER else (float(raw),)
     if isinstance(raw, list):
         return _numbers(raw)
     raise RefusedValueError(f"must be text, a number, true or false, or a list of numbers, found {kind_of(raw)}")
@@ -89,6 +89,8 @@ def _numbers(raw: list[object]) -> tuple[float, ...]:
     if len(found) < len(raw):
         other = next(each for each in raw if isinstance(each, bool) or not isinstance(each, int | float))
         raise RefusedValueError(f"must be a list of numbers alone, found {kind_of(other)} in it")
+    if max(map(abs, found)) > LARGEST_NUMBER:
+        raise RefusedValueError(f"must be a list of numbers of at most {LARGEST_NUMBER:,} in size")
     return tuple(found)
 
 
