@@ -26,7 +26,8 @@ def values(file: Answers) -> list[Value]:
     [
         ("1", (1.0,)), ("-2.5e3", (-2500.0,)), (".5", (0.5,)), ("[1, 2, 3, 4]", (1.0, 2.0, 3.0, 4.0)),
         ("(1 2)", (1.0, 2.0)), ("1,2", (1.0, 2.0)), ("", None), ("[]", None), ("1,,2", None), ("nan", None),
-        ("inf", None), ("1e999", None), ("1e300", None), ("[1, 2", None), ("1,000 apples", None), ("٣", None), ("1" * 16, None),
+        ("inf", None), ("1e999", None), ("1e300", None), ("[1, 2", None),
+        ("1,000 apples", None), ("٣", None), ("1" * 16, None),
     ],
 )  # fmt: skip
 def test_what_is_a_number(text: str, numbers: tuple[float, ...] | None) -> None:
