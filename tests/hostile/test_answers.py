@@ -56,7 +56,7 @@ FILES: dict[str, tuple[Callable[[], bytes], str, str]] = {
     "a line without end": (lambda: b'{"id": "' + b"x" * (LONGEST_LINE + 1), "line 1", "longer than"),
     "a list without end": (lambda: b"[" + ITEM * (LONGEST_LINE // len(ITEM) + 1), "line", "document of more than"),
     "endless nesting": (lambda: line(b"[" * 150_000), "line 1", "nested too deep"),
-    "very many lists": (lambda: line(b"[" + b"[],' * 1_000_000 + b"[]]"), "line 1", "objects and lists"),
+    "very many lists": (lambda: line(b"[" + b"[]," * 1_000_000 + b"[]]"), "line 1", "objects and lists"),
     "very many members": (lambda: b"{" + many('"k%d":1,', 1_200_000)[:-1] + b"}\n", "line 1", "members"),
     "very many numbers": (lambda: line(b"[" + b"1," * 7_000_000 + b"1]"), "line 1", "values or commas"),
     "many numbers": (lambda: line(b"[" + b"1," * 700_000 + b"1]"), "line 1", "1 to 64 numbers"),
