@@ -82,11 +82,21 @@ def test_several_references_are_each_a_pair(command, files):
     assert [(each["b"], each["verdict"] == "related") for each in pairs] == [("g00", True), ("g01", False)]
 
 
-def test_a_reconstructed_control_is_one_more_column(command, files):
-    given = [files["g00-finetuned"], files["g00"], "--reconstructed", files["g01"], "--json"]
+def test_a_reconstructed_control_is_one_more_column(command, files, tmp_path):
+    rows = [json.loads(line) for line in Path(files["g00"]).read_text().splitlines()]
+    garbled = tmp_path / "garbled.jsonl"
+    garbled.write_text("\n".join(json.dumps(row | ({"answer": "?"} if at % 2 else {})) for at, row in enumerate(rows)))
+    given = [files["g00-finetuned"], files["g00"], "--reconstructed", str(garbled), "--json"]
     found = json.loads(command("behaviour", *given).out)
     assert [each["role"] for each in found["models"]] == ["model", "reference", "reconstructed"]
-    assert [each["b"] for each in found["pairs"]] == ["g00", "g01"]
+    assert [each["b"] for each in found["pairs"]] == ["g00"]
+    column = found["reconstructed"]
+    assert column["model_and_reference"] == found["overlap"][0][1]
+    assert column["copy_and_reference"] == found["overlap"][1][2] == 0.5
+    assert column["log10_p"] < -2
+    assert "keeps more of the answers" in column["says"]
+    copy = [files["g00-finetuned"], files["g00"], "--reconstructed", files["g00-finetuned"]]
+    assert "accounts for how often the two differ" in command("behaviour", *copy).out
 
 
 @pytest.mark.parametrize(

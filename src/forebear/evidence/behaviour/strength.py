@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import stdtr
 
 from forebear.evidence.behaviour.likeness import of_their_kind, steadier
-from forebear.evidence.behaviour.numeric import numeric_agreement
+from forebear.evidence.behaviour.numeric import FEWEST_ITEMS
 from forebear.evidence.behaviour.panel import Panel
 from forebear.evidence.behaviour.stand_ins import Agreed, Bench
 from forebear.statistics.arrays import Floats
 from forebear.statistics.conformal import conformal_p
-from forebear.statistics.error_vectors import alike, vector_correlation
+from forebear.statistics.error_vectors import alike, dealt, vector_correlation
 from forebear.statistics.shared_errors import SharedErrors
 from forebear.statistics.tails import LOG10_FLOOR, capped, fisher_log10_p
 
@@ -23,6 +23,8 @@ LEVEL = -3.0
 FEWEST_CONTROLS = 10
 """Below so many strangers no pair is called anything but undetermined."""
 FEWEST_FOR_SPREAD = 3
+VECTOR_DRAWS = 0x6E756D
+"""Keys the deals of error vectors, so that they are no other test's draws."""
 ANSWERS, VECTORS = "agreement beyond chance, in standard deviations", "correlation of error vectors"
 
 
@@ -136,18 +138,14 @@ def strength(panel: Panel, *, seed: int = 0) -> Strength:
 
 def _vectors(panel: Panel, bench: Bench, seed: int) -> list[Place]:
     """The pair's place by error vectors, where answers are numbers."""
-    if not panel.numeric:
+    if not panel.numeric or panel.items < FEWEST_ITEMS:
         return []
     errors = panel.error_vectors()
-    found = numeric_agreement(errors, 0, 1, seed=seed)
-    if found.log10_p is None:
-        return []
-    correlations = []
-    for each in bench.pool:
-        vectors = alike(errors, (bench.fixed, each))
-        correlations.append(float(vector_correlation(vectors[:, bench.fixed], vectors[:, each])[0]))
-    figures = np.nan_to_num(np.array(correlations), nan=0.0)
-    return [_place(VECTORS, found.log10_p, figures, panel.items**-0.5)]
+    exact = dealt(alike(errors, (0, 1)), 0, 1, np.random.default_rng([seed, VECTOR_DRAWS])).log10_p
+    # No pair is favoured, so that figures of strangers are exchangeable.
+    vectors = alike(errors, (bench.fixed, bench.fixed))
+    figures = np.array([float(vector_correlation(vectors[:, bench.fixed], vectors[:, each])[0]) for each in bench.pool])
+    return [_place(VECTORS, exact, np.nan_to_num(figures, nan=0.0), panel.items**-0.5)]
 
 
 def _place(figure: str, exact: float, figures: Floats, noise: float) -> Place:

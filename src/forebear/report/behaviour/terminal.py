@@ -37,6 +37,9 @@ def show_behaviour(result: Behaviour, stream: TextIO) -> None:
         out.print()
     for pair in result.pairs:
         _show_pair(out, pair)
+    if result.reconstructed is not None:
+        said = result.reconstructed.says
+        out.print(Text(f"Reconstructed control {visible(result.reconstructed.name)}: {said}.\n"))
     if len(result.overlap) > 2:
         _show_overlap(out, result)
     if result.published:

@@ -214,6 +214,28 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     chance: float | None = None
 
 
+class ReconstructedColumn(msgspec.Struct, frozen=True, kw_only=True):
+    """The reference with the recovered recipe applied to it, beside model and reference.
+
+    Attributes:
+        name: of the copy.
+        items: that all three answered.
+        model_and_reference: share of equal answers, 0-1.
+        copy_and_reference: likewise.
+        model_and_copy: likewise; as far apart as two independent copies of the recipe are.
+        log10_p: of model and copy keeping so unequally many of the reference's answers by chance, two-sided.
+        says: in words.
+    """
+
+    name: str
+    items: int
+    model_and_reference: float
+    copy_and_reference: float
+    model_and_copy: float
+    log10_p: float
+    says: str
+
+
 class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     """A result.
 
@@ -224,6 +246,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
         pairs: the model with each reference.
         overlap: share of equal answers of every two models, rows and columns as in ``models``; None where a pair has
             no item in common.
+        reconstructed: what a reconstructed control shows; None where none was given.
         published: what strangers were seen to score elsewhere.
         live: claim of the live test; None for ``"errors"``.
         computation: what a replay needs.
@@ -235,6 +258,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     models: list[BehavedModel] = []
     pairs: list[BehavedPair] = []
     overlap: list[list[float | None]] = []
+    reconstructed: ReconstructedColumn | None = None
     published: list[Published] = []
     live: dict[str, Any] | None = None
     computation: dict[str, Any] = {}

@@ -17,6 +17,7 @@ from forebear.verdict.behaviour.contract import BehavedModel, Behaviour
 from forebear.verdict.behaviour.naming import distinct
 from forebear.verdict.behaviour.pairs import Asked, judged
 from forebear.verdict.behaviour.published import published
+from forebear.verdict.behaviour.reconstructed import reconstructed_column
 from forebear.verdict.sides import Progress
 
 Source = str | Path
@@ -65,7 +66,7 @@ def behaviour(
         references: one file or several; p-values are corrected for their number.
         controls: files of strangers' answers to the same items; ten or more allow a verdict.
         gold: file of right answers, where the others do not hold them.
-        reconstructed: answers of the reference with the recovered recipe applied to it, one more column.
+        reconstructed: answers of the first reference with the recovered recipe applied to it, one more column.
         share: of answers copied, that the power is stated for, 0-1.
         power: share of draws, 0-1, for which the number of items is stated.
         seed: of every draw.
@@ -87,10 +88,10 @@ def behaviour(
     told = progress or (lambda stage, fraction: None)
     files = opened(model, named, controls, gold, reconstructed)
     pairs = []
-    for number, (other, _) in enumerate(each for each in files.roles if each[1] in ("reference", "reconstructed")):
+    for number, other in enumerate(files.references):
         told(f"{files.model.name} and {other.name}", number / (len(named) + 1))
         pairs.append(judged(side_by_side([files.model, other], files.controls), asked))
-    roles = files.roles
+    roles, copy = files.roles, files.reconstructed
     golds = {each.id: each.gold for one, _ in roles for each in one.items.values() if each.gold is not None}
     record = {
         "model": str(model),
@@ -108,6 +109,7 @@ def behaviour(
         models=[_model(each, role, golds) for each, role in roles],
         pairs=pairs,
         overlap=overlap_matrix([each for each, _ in roles]),
+        reconstructed=None if copy is None else reconstructed_column(files.model, files.references[0], copy),
         published=published(),
         computation=record,
     )

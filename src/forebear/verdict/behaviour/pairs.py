@@ -53,7 +53,7 @@ def judged(panel: Panel, asked: Asked) -> BehavedPair:
         wanted=asked.wanted,
         references=asked.references,
         seed=asked.seed,
-        fired=found.fires(asked.references),
+        why_not=_unplantable(found, asked.references),
     )
     verdict, because = _verdict(panel, found, would, asked.references)
     figures, reasons = _figures(panel, found, asked.seed)
@@ -74,6 +74,13 @@ def judged(panel: Panel, asked: Asked) -> BehavedPair:
         reasons=reasons,
         **figures,
     )
+
+
+def _unplantable(found: Strength, references: int) -> str | None:
+    """Why the power cannot be told by planting on this pair; None where it can."""
+    if found.kind is False:
+        return words.NOT_THEIR_KIND
+    return "the pair itself stands out" if found.fires(references) else None
 
 
 def _verdict(panel: Panel, found: Strength, would: BehaviourPower, references: int) -> tuple[Verdict, str]:

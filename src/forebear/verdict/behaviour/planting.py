@@ -19,7 +19,7 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 def power(
-    panel: Panel, *, share: float, wanted: float, references: int, seed: int, fired: bool = False
+    panel: Panel, *, share: float, wanted: float, references: int, seed: int, why_not: str | None = None
 ) -> BehaviourPower:
     """How often so much copying between the first two models of a panel would have been found.
 
@@ -29,10 +29,10 @@ def power(
         wanted: share of draws for which items are counted.
         references: p-values are corrected for them.
         seed: of which items are drawn.
-        fired: whether the pair itself is related, so that nothing can be planted on strangers.
+        why_not: why nothing can be planted on strangers; None where it can.
     """
-    if fired:
-        return BehaviourPower(stated_share=share, wanted=wanted, reason="the pair itself stands out")
+    if why_not is not None:
+        return BehaviourPower(stated_share=share, wanted=wanted, reason=why_not)
     controls = len(panel.names) - 2
     if controls < FEWEST_CONTROLS:
         reason = f"{FEWEST_CONTROLS} controls are needed, {controls} were given"
