@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from forebear.errors import UsageError
 from forebear.responses.answers import Answer
@@ -110,7 +113,36 @@ def test_a_broken_log_is_refused(data: bytes, rule: str, tmp_path: Path) -> None
     assert caught.value.remedy
 
 
-def test_members_packed_by_zstandard_say_what_to_do_or_are_read(tmp_path: Path) -> None:
+def zstandard_archive(members: dict[str, bytes]) -> bytes:
+    """A zip whose members are packed by method 93, as inspect_ai writes them."""
+    packed = io.BytesIO()
+    places = []
+    for name, data in members.items():
+        squeezed = zstandard.ZstdCompressor().compress(data)
+        sizes = struct.pack("<IIIHH", zlib.crc32(data), len(squeezed), len(data), len(name), 0)
+        places.append((packed.tell(), name, sizes))
+        packed.write(b"PK\x03\x04" + struct.pack("<HHHHH", 63, 0, 93, 0, 33) + sizes + name.encode() + squeezed)
+    start = packed.tell()
+    for place, name, sizes in places:
+        head = struct.pack("<HHHHHH", 63, 63, 0, 93, 0, 33)
+        packed.write(b"PK\x01\x02" + head + sizes + struct.pack("<HHHII", 0, 0, 0, 0, place) + name.encode())
+    size, many = packed.tell() - start, len(places)
+    packed.write(b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, many, many, size, start, 0))
+    return packed.getvalue()
+
+
+def test_members_packed_by_zstandard_are_read(tmp_path: Path) -> None:
+    plain = zipfile.ZipFile(io.BytesIO(archive([sample(1, "A"), sample(2, "B")], zipfile.ZIP_STORED)))
+    members = {info.filename: plain.read(info) for info in plain.infolist()}
+    path = tmp_path / "log.eval"
+    path.write_bytes(zstandard_archive(members))
+    found = read_answers(path)
+    stored = tmp_path / "stored.eval"
+    stored.write_bytes(archive([sample(1, "A"), sample(2, "B")], zipfile.ZIP_STORED))
+    assert found.digest == read_answers(stored).digest
+
+
+def test_a_damaged_member_packed_by_zstandard_is_refused(tmp_path: Path) -> None:
     data = bytearray(archive([sample(1, "A")], zipfile.ZIP_STORED))
     for mark, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         start = -1
@@ -118,5 +150,5 @@ def test_members_packed_by_zstandard_say_what_to_do_or_are_read(tmp_path: Path) 
             data[start + place] = 93
     path = tmp_path / "log.eval"
     path.write_bytes(bytes(data))
-    with pytest.raises(UsageError, match=r"pip install zstandard|damaged zip archive"):
+    with pytest.raises(UsageError, match="damaged zip archive"):
         read_answers(path)

@@ -5,13 +5,14 @@ Read as version 0.3.285 writes them. A member's name is looked at, never used as
 
 from __future__ import annotations
 
-import importlib
 import lzma
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import BinaryIO
+
+import zstandard
 
 from forebear.checkpoint.strict_json import quoted
 from forebear.errors import UsageError
@@ -141,7 +142,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: BinaryIO, w
         raise refused(where, place, f"packed by method {info.compress_type}, which is not read", _CONVERT)
     try:
         if info.compress_type == _ZSTD:
-            data = _unpacked(stream, info, where)
+            data = _unpacked(stream, info)
         else:
             with archive.open(info) as member:
                 data = member.read(LONGEST_LINE + 1)
@@ -152,14 +153,8 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, stream: BinaryIO, w
     return data
 
 
-def _unpacked(stream: BinaryIO, info: zipfile.ZipInfo, where: str) -> bytes:
+def _unpacked(stream: BinaryIO, info: zipfile.ZipInfo) -> bytes:
     """A member packed by Zstandard, which `zipfile` cannot undo before Python 3.14."""
-    try:
-        zstandard = importlib.import_module("zstandard")
-    except ModuleNotFoundError:
-        remedy = f"Run 'pip install zstandard'. Without it: {_CONVERT[0].lower()}{_CONVERT[1:]}"
-        rule = "packed by Zstandard, which needs the package zstandard"
-        raise UsageError(rule, where=where, field=f"member {quoted(info.filename)}", remedy=remedy) from None
     stream.seek(info.header_offset)
     header = stream.read(_LOCAL_HEADER)
     if header[:4] != b"PK\x03\x04" or len(header) < _LOCAL_HEADER:
@@ -168,7 +163,7 @@ def _unpacked(stream: BinaryIO, info: zipfile.ZipInfo, where: str) -> bytes:
     packed = stream.read(min(info.compress_size, LONGEST_LINE))
     try:
         with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as reader:
-            data: bytes = reader.read(LONGEST_LINE + 1)
+            data = reader.read(LONGEST_LINE + 1)
     except zstandard.ZstdError as error:
         raise zipfile.BadZipFile(str(error)) from None
     if zlib.crc32(data) != info.CRC:
