@@ -62,12 +62,12 @@ _INVENTED = (
 def run(arguments: list[str]) -> None:
     """Writes both sets and prints what was written; takes no arguments."""
     for name, sizes in (("next-token", SIZES), ("continuations", CONTINUED)):
-        lines = list(_lines(name, sizes))
-        write_aside(SETS / f"{name}.jsonl", [("\n".join(lines) + "\n").encode("utf-8")])
-        print(f"{SETS / name}.jsonl: {len(lines)} prompts")
+        made = list(lines(name, sizes))
+        write_aside(SETS / f"{name}.jsonl", [("\n".join(made) + "\n").encode("utf-8")])
+        print(f"{SETS / name}.jsonl: {len(made)} prompts")
 
 
-def _lines(name: str, sizes: dict[str, int]) -> Iterator[str]:
+def lines(name: str, sizes: dict[str, int]) -> Iterator[str]:
     """One prompt a line; no text stands in a set twice."""
     seen: set[str] = set()
     for stratum, size in sizes.items():
