@@ -220,7 +220,7 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
     """Verdict, the sentence for it, and the reason where nothing can be said."""
     lacking = FEWEST_CONTROLS - found.controls
     if lacking > 0:
-        because = f"{found.controls} controls are too few to know what strangers score: give {lacking} more."
+        because = f"Too few controls ({found.controls}) to know what strangers score: give {lacking} more."
         return "undetermined", because, f"{found.controls} controls, at least {FEWEST_CONTROLS} are needed"
     if found.prompts < FEWEST_PROMPTS:
         because = f"Every model replied to {found.prompts} prompts alone: ask {FEWEST_PROMPTS} or more, better 1000."
