@@ -85,8 +85,13 @@ def answered(law: str, items: int, controls: int, draw: np.random.Generator) -> 
         controls: models beside the pair.
         draw: generator of everything random.
     """
-    models = controls + 2
-    wrong = draw.random((items, models)) < LAWS[law](items, models, draw)
+    return answering(LAWS[law](items, controls + 2, draw), draw)
+
+
+def answering(chances: Chances, draw: np.random.Generator) -> Panel:
+    """Models that err with given chances, ``(items, models)``; wrong answers of an item are unequally popular."""
+    items, models = chances.shape
+    wrong = draw.random((items, models)) < chances
     popular = np.cumsum(draw.dirichlet(np.full(OPTIONS - 1, 0.7), items), axis=1)[:, None, :]
     chosen = (draw.random((items, models, 1)) > popular).sum(axis=2).clip(0, OPTIONS - 2)
     codes = np.where(wrong, 1 + chosen, 0).astype(np.int32)
