@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import combinations
 
 import msgspec
+import numpy as np
 import pytest
 
+from forebear.evidence.behaviour.panel import side_by_side
 from forebear.evidence.behaviour.published import PublishedFigure, published_figures
+from forebear.statistics.shared_errors import ErrorCounts, error_consistency
+from tests.evidence.behaviour.panels import founders, zoo_answers
 
 FIGURES = {
     "same_wrong",
@@ -22,7 +27,8 @@ FIGURES = {
 @pytest.mark.parametrize("row", published_figures(), ids=lambda row: f"{row.figure} {row.arxiv} {row.models}")
 def test_every_row_has_a_source_and_a_known_figure(row: PublishedFigure) -> None:
     assert row.figure in FIGURES
-    assert re.fullmatch(r"\d{4}\.\d{5}", row.arxiv or "")
+    own = row.source.startswith("Forebear's zoo")
+    assert row.arxiv is None if own else re.fullmatch(r"\d{4}\.\d{5}", row.arxiv or "")
     assert re.search(r"20\d\d", row.source)
     assert row.setting
     assert row.note.endswith(".")
@@ -51,3 +57,21 @@ def test_a_row_without_a_figure_or_a_source_cannot_be_made(change: dict[str, obj
     row = PublishedFigure(figure="same_wrong", setting="a", models=2, source="b", mean=0.5)
     with pytest.raises(ValueError, match="a row needs"):
         msgspec.structs.replace(row, **change)
+
+
+def test_rows_of_the_zoo_are_what_its_strangers_score() -> None:
+    told = {row.figure: row for row in published_figures() if row.source.startswith("Forebear's zoo")}
+    kappas, same = [], []
+    for family in ("gated", "plain", "deep"):
+        held = zoo_answers("free")
+        panel = side_by_side([held[name] for name in founders(family)], [])
+        assert panel.wrong is not None
+        for one, other in combinations(range(20), 2):
+            mine, yours = panel.wrong[:, one], panel.wrong[:, other]
+            both = mine & yours
+            counts = ErrorCounts(panel.items, int(mine.sum()), int(yours.sum()), int(both.sum()))
+            kappas.append(error_consistency(counts))
+            same.append((panel.codes[both, one] == panel.codes[both, other]).mean())
+    for figure, values in (("error_consistency", kappas), ("same_wrong", same)):
+        assert told[figure].median == pytest.approx(np.median(values), abs=1e-3)
+        assert told[figure].p95 == pytest.approx(np.quantile(values, 0.95), abs=2e-3)
