@@ -49,6 +49,16 @@ def test_replies_are_kept_and_told(command: Command, server: Server, prompts: st
     assert len(server.requests) == 3
 
 
+def test_tokens_that_are_not_told_are_not_counted(
+    command: Command, server: Server, prompts: str, tmp_path: Path
+) -> None:
+    server.always = faults.sending(b'{"choices": [{"message": {"content": "x"}}], "usage": null}')
+    where = ("--transcript", str(tmp_path / "t.jsonl"), "--base-url", server.url)
+    assert "it does not say how many tokens" in command("ask", "m", prompts, *where, "--max-requests", "1").out
+    outcome = json.loads(command("ask", "m", prompts, *where, "--json").out)
+    assert (outcome["prompt_tokens"], outcome["reply_tokens"]) == (None, None)
+
+
 def test_settings_reach_the_endpoint(command: Command, server: Server, prompts: str, tmp_path: Path) -> None:
     how = ("--temperature", "0.7", "--samples", "2", "--max-tokens", "9", "--top-p", "0.5", "--seed", "3")
     where = ("--transcript", str(tmp_path / "t.jsonl"), "--base-url", server.url, "--system", "be brief")

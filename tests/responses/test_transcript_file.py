@@ -57,6 +57,19 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_transcript(tmp_path / "name.jsonl", "other").name == "other"
 
 
+def test_replies_that_no_digest_closes_are_noted(tmp_path: Path) -> None:
+    path = rewritten(written(tmp_path / "t.jsonl"), lambda lines: lines.pop())
+    assert "no digest closes it" in read_transcript(path).notes[0]
+    assert read_transcript(written(tmp_path / "part.jsonl", REPLIES[:2])).notes == ()
+
+
+def test_what_an_empty_file_lacks_is_told_without_beginning_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.touch()
+    assert len(lacking_in(path, ASKING)) == ASKING.wanted
+    assert path.read_bytes() == b""
+
+
 def test_the_order_of_arrival_changes_no_digest(tmp_path: Path) -> None:
     one, other = written(tmp_path / "a"), written(tmp_path / "b", REPLIES[::-1])
     assert one.read_bytes() != other.read_bytes()

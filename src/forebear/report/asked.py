@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TextIO
 
 import msgspec
@@ -27,7 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         wanted: replies in a complete transcript.
         replies: replies there are.
         requests: made in this run, repeated ones included.
-        prompt_tokens: of all replies that tell them.
+        prompt_tokens: of all replies that tell them; None where none does.
         reply_tokens: likewise.
         missing: prompts and samples without a reply, and why.
         notes: what a reader of the transcript should know.
@@ -68,11 +69,16 @@ def outcome(done: Asked, path: str, estimate: Estimate | None) -> Outcome:
         wanted=len(found.prompts.prompts) * found.settings.samples,
         replies=len(found.replies),
         requests=done.requests,
-        prompt_tokens=sum(each.prompt_tokens or 0 for each in found.replies),
-        reply_tokens=sum(each.reply_tokens or 0 for each in found.replies),
+        prompt_tokens=_sum(each.prompt_tokens for each in found.replies),
+        reply_tokens=_sum(each.reply_tokens for each in found.replies),
         missing=list(found.missing),
         notes=list(found.notes),
     )
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    told = [count for count in counts if count is not None]
+    return sum(told) if told else None
 
 
 def estimate_line(estimate: Estimate, key: Key) -> str:
@@ -90,7 +96,10 @@ def show(found: Outcome, stream: TextIO) -> None:
     stream.write(f" in {visible(found.transcript or '')}\n")
     stream.write(f"digest {found.digest}\n")
     if found.requests:
-        told = f"{number(found.prompt_tokens)} tokens sent and {number(found.reply_tokens)} received, as it counts them"
+        counts = found.prompt_tokens, found.reply_tokens
+        told = "it does not say how many tokens"
+        if any(count is not None for count in counts):
+            told = f"{number(counts[0])} tokens sent and {number(counts[1])} received, as it counts them"
         stream.write(f"{number(found.requests)} requests in this run; {told}\n")
     for note in found.notes:
         stream.write(f"note: {visible(note)}\n")

@@ -176,7 +176,9 @@ def read_transcript(path: str | Path, name: str | None = None) -> Transcript:
     path = Path(path)
     with regular(path, REMEDY) as file:
         content, cut = read_content(file, path)
-    notes = ("its last line was cut short, and left out",) if cut else ()
+    notes = ["its last line was cut short, and left out"] if cut else []
+    if not content.closed and len(content.replies) == content.asking.wanted:
+        notes.append("every reply is there, but no digest closes it: nothing tells whether lines were changed")
     return content.transcript(path.stem if name is None else name, notes)
 
 

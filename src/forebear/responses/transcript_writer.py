@@ -155,7 +155,7 @@ def lacking_in(path: str | Path, asking: Asking) -> list[tuple[Prompt, int]]:
         UsageError: as `open_transcript`.
         CheckpointError: likewise.
     """
-    if not Path(path).exists():
+    if not Path(path).exists() or Path(path).stat().st_size == 0:
         return [*asking.places()]
     with open_transcript(path, asking) as writer:
         return writer.lacking()

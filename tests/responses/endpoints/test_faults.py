@@ -185,6 +185,12 @@ def test_waits_are_seconds_or_dates() -> None:
     assert {seconds_asked(text, 0.0) for text in (None, "", "soon", "-1", "nan", "1" * 65, "1e3")} == {None}
 
 
+def test_an_answer_that_is_compressed_is_told_as_such(server: Server, tmp_path: Path) -> None:
+    server.always = faults.sending(b"\x1f\x8b", Content_Encoding="gzip")
+    with pytest.raises(SourceUnreachableError, match="encoding 'gzip', which was not asked for"):
+        ask(server, tmp_path / "t.jsonl", prompts_named("a"), policy=Time().policy(attempts=2))
+
+
 def test_keys_are_not_needed(server: Server, tmp_path: Path) -> None:
     assert Key().secret is None
     ask(server, tmp_path / "t.jsonl", prompts_named("a"))

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from forebear.errors import ForebearError, UsageError
+from forebear.responses.asking import Effort, Endpoint, ask_endpoint
 from forebear.responses.endpoints import Key, find_key, parse_address
 from tests.responses.endpoints import server as faults
-from tests.responses.endpoints.asking import KEY, Time, ask, endpoint_of, prompts_named
+from tests.responses.endpoints.asking import CHAT, KEY, Time, ask, endpoint_of, prompts_named
 from tests.responses.endpoints.server import Server
 
 FAR = parse_address("https://host.example/v1")
@@ -54,6 +55,20 @@ def test_a_key_in_a_reply_or_in_what_is_missing_is_taken_out(server: Server, tmp
     assert done.transcript.missing == ("'p1', sample 0: HTTP 400: no [key]",)
     assert done.transcript.notes == ("the key stood in a reply, and was taken out of it",)
     assert KEY not in (tmp_path / "t.jsonl").read_text()
+
+
+def test_what_stands_behind_the_question_mark_is_kept_nowhere(server: Server, tmp_path: Path) -> None:
+    address = parse_address(f"{server.url}?version=2024-06-01&key={KEY}%2B")
+    server.faults = {
+        "a": [faults.replying(f"POST ?version=2024-06-01&key={KEY}%2B of 2024-06-01")],
+        "b": [faults.refusing(400, f"the key {KEY}+ is wrong")],
+    }
+    ask_endpoint(Endpoint(address, "m"), prompts_named("a", "b"), CHAT, tmp_path / "t.jsonl", Effort(concurrency=1))
+    assert f"key={KEY}%2B" in server.requests[0][0]
+    kept = (tmp_path / "t.jsonl").read_text()
+    assert KEY not in kept
+    assert "POST ?[query] of 2024-06-01" in kept
+    assert "the key [query] is wrong" in kept
 
 
 def test_a_short_key_is_no_secret_and_changes_no_reply(server: Server, tmp_path: Path) -> None:

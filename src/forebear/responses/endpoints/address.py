@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 from forebear.errors import UsageError
 
 OPTION = "--base-url"
 LONGEST = 2_000
+INSTEAD = "[query]"
+SECRET_FROM = 16
+"""Characters; shorter ones, such as a date that names a version, may stand in any reply."""
 _TAILS = ("/chat/completions", "/completions")
 
 
@@ -28,6 +31,14 @@ class Address:
     scheme: str
     host: str
     query: str = field(default="", repr=False)
+
+    def hidden(self, text: str) -> str:
+        """Text without the query and without values of it that may be keys, as a server may quote them."""
+        values = [value for _, value in parse_qsl(self.query)] + [self.query]
+        for each in sorted(values, key=len, reverse=True):
+            if len(each) >= SECRET_FROM:
+                text = text.replace(each, INSTEAD)
+        return text
 
     def url(self, path: str) -> str:
         """The address of a path below it."""

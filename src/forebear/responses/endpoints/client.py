@@ -104,9 +104,12 @@ class Client:
         sent = form.body(self._model, prompt, sample, settings)
         self._pace.turn(stop)
         status, headers, data = self._post(self._address.url(_PATHS[settings.kind]), sent, stop)
+        encoding = headers.get("Content-Encoding", "").strip().lower().replace("identity", "")
+        if status == 200 and encoding:
+            raise TransientError(f"an answer in the encoding {quoted(encoding)}, which was not asked for")
         if status == 200:
             return self._read(data, prompt, sample)
-        fault = read_fault(data)
+        fault = Fault("") if encoding else read_fault(data)
         if status in (400, 422) and self._adapt(form, sent, fault):
             return None
         raise self._refusal(status, headers, fault)
@@ -118,8 +121,8 @@ class Client:
             raise TransientError(f"an answer that cannot be read ({error.rule})") from None
         except ValueError as error:
             raise TransientError(self._said(str(error))) from None
-        finish = None if found.finish is None else self._key.hidden(found.finish)
-        text = self._key.hidden(found.text)
+        finish = None if found.finish is None else self._hidden(found.finish)
+        text = self._hidden(found.text)
         if text != found.text:
             self.told("the key stood in a reply, and was taken out of it")
         return Reply(prompt.id, sample, text, finish, found.prompt_tokens, found.reply_tokens)
@@ -158,9 +161,12 @@ class Client:
             remedy="Give that address with --base-url if you trust it",
         )
 
+    def _hidden(self, text: str) -> str:
+        return self._address.hidden(self._key.hidden(text))
+
     def _said(self, words: str) -> str:
         """A server's words in a short line without the key."""
-        hidden = self._key.hidden_in_error(words).rstrip(". ")
+        hidden = self._address.hidden(self._key.hidden_in_error(words)).rstrip(". ")
         return hidden if len(hidden) <= 200 else f"{hidden[:197]}..."
 
     def _post(self, url: str, body: dict[str, Any], stop: Event) -> tuple[int, httpx2.Headers, bytes]:
