@@ -147,6 +147,15 @@ def test_the_rule_for_one_token_is_the_text_as_received() -> None:
     assert found.codes[1, 0] == found.codes[1, 1]
 
 
+def test_an_empty_reply_that_was_cut_is_no_reply() -> None:
+    given = heard({"a": ["x", "", "", ""], "b": ["x", "", "", ""], "c": ["x", "y", "y", "y"]}, 1)
+    ends = ("length", "stop", "length", "content_filter")
+    cut = [replace(each, finish=end) for each, end in zip(given.model.replies, ends, strict=True)]
+    found = replied(replace(given, model=replace(given.model, replies=cut)))
+    assert found.prompts == 2
+    assert "2 of 4 prompts" in found.left_out[0]
+
+
 def test_the_rule_for_more_tokens_is_the_first_word() -> None:
     more = Settings(kind="completions", max_tokens=8)
     found = replied(heard({"a": [" the cat", "  "], "b": ["the\ndog", "x"], "c": ["The cat", "x"]}, 1, more))

@@ -14,6 +14,8 @@ from forebear.statistics.agreement import Codes
 
 AS_GIVEN = "the reply as received, white space included: one token was asked for"
 FIRST_WORD = "the first word of the reply, up to white space: more than one token was asked for"
+_CUT = ("length", "content_filter", "tool_calls", "function_call")
+"""Ends at which an empty reply is none: no text was let through, as where a model reasons first or a filter stands."""
 FEWEST = 0.5
 """A control that replied to less than this share of what model and references replied to is left out."""
 
@@ -58,7 +60,8 @@ class Replied:
 def replied(heard: Heard) -> Replied:
     """Replies side by side; only the first of several replies to a prompt counts.
 
-    An empty reply is no reply where several tokens were asked for; where one was, it may be the token that ends.
+    An empty reply is no reply where several tokens were asked for; where one was, it may be the token that ends, unless
+    the endpoint says that something else ended it.
 
     Raises:
         UsageError: no reference; other prompts, another temperature, chat beside completions, or one token beside
@@ -113,7 +116,7 @@ def _said(transcript: Transcript, single: bool) -> dict[str, str]:
     for each in transcript.replies:
         if each.prompt not in found:
             words = each.text.split(maxsplit=1)
-            if single or words:
+            if words or (single and (each.text or each.finish not in _CUT)):
                 found[each.prompt] = each.text if single else words[0]
     return found
 

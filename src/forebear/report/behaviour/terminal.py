@@ -15,6 +15,9 @@ from forebear.report.plain import chance, number, visible, within
 from forebear.report.terminal import STYLES, console
 from forebear.verdict.behaviour.contract import BehavedModel, BehavedPair, Behaviour, Published
 
+MOST_NOTES = 12
+"""Notes on files that are shown; JSON has all."""
+_DIGESTS = ("weights: ", "tokenizer: ")
 LARGEST_MATRIX = 12
 """Models up to which the overlap of every two is shown; JSON has all."""
 
@@ -29,11 +32,13 @@ def show_behaviour(result: Behaviour, stream: TextIO) -> None:
     out = console(stream)
     if result.live is not None:
         out.print(_models(result.models))
+        _listed(out, "Notes", _notes(result.models))
         out.print()
         import_module(f"forebear.report.behaviour.{result.test.replace('-', '_')}").show(result.live, stream)
         return
     if any(model.source for model in result.models):
         out.print(_models(result.models))
+        _listed(out, "Notes", _notes(result.models))
         out.print()
     for pair in result.pairs:
         _show_pair(out, pair)
@@ -57,6 +62,13 @@ def _models(models: Sequence[BehavedModel]) -> Table:
             str(place), Text(visible(each.name)), each.role, each.form, f"{each.items:,}", number(each.errors)
         )
     return table
+
+
+def _notes(models: Sequence[BehavedModel]) -> list[str]:
+    """What is to be known of the files, such as replies that are missing; digests of local models are left to JSON."""
+    told = [f"{each.name}: {note}" for each in models for note in each.notes if not note.startswith(_DIGESTS)]
+    more = len(told) - MOST_NOTES
+    return told if more <= 0 else [*told[:MOST_NOTES], f"{more:,} more, --json has all"]
 
 
 def _show_pair(out: Console, pair: BehavedPair) -> None:
