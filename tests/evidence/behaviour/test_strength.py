@@ -6,13 +6,14 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from benchmarks.behaviour.simulated import answered
 from forebear.evidence.behaviour.likeness import of_their_kind, overlap, steadier
-from forebear.evidence.behaviour.panel import side_by_side
+from forebear.evidence.behaviour.panel import Panel, side_by_side
 from forebear.evidence.behaviour.strength import FEWEST_CONTROLS, strength
 from forebear.statistics.shared_errors import ErrorCounts, shared_errors
-from tests.evidence.behaviour.panels import founders, reordered, zoo_answers, zoo_panel
+from tests.evidence.behaviour.panels import coded, founders, reordered, zoo_answers, zoo_panel
 
 
 def naive(panel) -> float:
@@ -112,3 +113,27 @@ def test_likeness_of_controls():
     assert of_their_kind(panel, 1)
     assert of_their_kind(panel, 0) is False
     assert not steadier(panel, 1)
+
+
+def lettered(draw: np.random.Generator, copied: float) -> Panel:
+    """Four letters, of which 0 is right; who does not know says a favourite, 1 to the pair and 2 or 3 to controls."""
+    items, models = 500, 12
+    knows = draw.random((items, models)) > expit(draw.normal(0, 1.5, (items, 1)))
+    favourite = np.r_[1, 1, draw.integers(2, 4, models - 2)]
+    said = np.where(draw.random((items, models)) < 0.6, favourite, draw.integers(0, 4, (items, models)))
+    codes = np.where(knows, 0, said)
+    over = draw.random(items) < copied
+    codes[over, 0] = codes[over, 1]
+    return coded(codes)
+
+
+def test_a_letter_that_two_strangers_prefer_is_no_kinship():
+    draw = np.random.default_rng(31)
+    found = [strength(lettered(draw, 0.0)) for _ in range(30)]
+    assert sum(each.habit() for each in found) >= 10
+    assert not any(each.fires() for each in found)
+
+
+def test_copied_answers_show_beside_a_preferred_letter():
+    draw = np.random.default_rng(37)
+    assert sum(strength(lettered(draw, 0.6)).fires() for _ in range(10)) >= 9

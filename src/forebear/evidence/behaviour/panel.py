@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,24 @@ class Panel:
     def error_vectors(self) -> Floats:
         """``(items, models, numbers)`` answer minus right answer; only where `numeric`."""
         return self.vectors() - np.array(self.golds, dtype=np.float64)[:, None, :]
+
+    def among(self, kept: Wrong) -> Panel:
+        """The same models on some of the items.
+
+        Args:
+            kept: ``(items,)`` whether an item stays.
+        """
+        return replace(
+            self,
+            ids=tuple(compress(self.ids, kept)),
+            codes=self.codes[kept],
+            wrong=None if self.wrong is None else self.wrong[kept],
+            strata=self.strata[kept],
+            options=self.options[kept],
+            answers=tuple(tuple(compress(model, kept)) for model in self.answers),
+            golds=tuple(compress(self.golds, kept)),
+            blank=None if self.blank is None else self.blank[kept],
+        )
 
 
 def side_by_side(models: Sequence[Answers], controls: Sequence[Answers]) -> Panel:

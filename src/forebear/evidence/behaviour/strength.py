@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log10, sqrt
 
 import numpy as np
@@ -23,6 +23,8 @@ LEVEL = -3.0
 FEWEST_CONTROLS = 10
 """Below so many strangers no pair is called anything but undetermined."""
 FEWEST_FOR_SPREAD = 3
+REST_LEVEL = -2.0
+"""log10 of the p-value that must be left where the answer that two models share most often does not count."""
 VECTOR_DRAWS = 0x6E756D
 """Keys the deals of error vectors, so that they are no other test's draws."""
 ANSWERS, VECTORS = "agreement beyond chance, in standard deviations", "correlation of error vectors"
@@ -56,6 +58,11 @@ class Place:
         """The weaker of ``exact`` and ``beyond``."""
         return None if self.beyond is None else max(self.exact, self.beyond)
 
+    @property
+    def leads(self) -> bool:
+        """Whether no stranger's value is as high."""
+        return self.value > float(self.strangers.max())
+
 
 @dataclass(frozen=True, slots=True)
 class Strength:
@@ -69,6 +76,8 @@ class Strength:
         exchanged: number of the model that controls stand in for, 0 or 1.
         kind: whether they are of its kind; None below three.
         steadier: whether shared errors were left out, for the controls tell little about difficulty.
+        rest: the place that says most where items on which the model that stays gave the answer that the two share
+            most often are left out; None where the pair does not stand out in the first place.
     """
 
     shared: SharedErrors | None = None
@@ -77,6 +86,7 @@ class Strength:
     exchanged: int = 1
     kind: bool | None = None
     steadier: bool = False
+    rest: Place | None = None
 
     @property
     def place(self) -> Place | None:
@@ -94,12 +104,23 @@ class Strength:
     def fires(self, references: int = 1) -> bool:
         """Whether the pair is related in behaviour, held against so many references.
 
-        Three things are asked: the exact tests, a figure far beyond those of strangers, and none of theirs as high.
+        Three things are asked: the exact tests, a figure far beyond those of strangers, and none of theirs as high; and
+        what is left without the answer that the two share most often must stand out too.
         """
+        return self._stands_out(references) and not self.habit(references)
+
+    def habit(self, references: int = 1) -> bool:
+        """Whether the pair stands out by one answer alone, such as a preferred letter or a refusal."""
+        if not self._stands_out(references) or self.rest is None:
+            return False
+        left = self.rest.log10_p or 0.0
+        return not self.rest.leads or corrected(left, len(self.places)) > REST_LEVEL
+
+    def _stands_out(self, references: int) -> bool:
         found, place = self.log10_p, self.place
         if found is None or place is None or place.strangers.size < FEWEST_CONTROLS:
             return False
-        return place.value > float(place.strangers.max()) and corrected(found, references) <= LEVEL
+        return place.leads and corrected(found, references) <= LEVEL
 
 
 def corrected(log10_p: float, many: int) -> float:
@@ -125,15 +146,41 @@ def strength(panel: Panel, *, seed: int = 0) -> Strength:
     if len(panel.names) < 3:
         return Strength()
     exchanged, kind = _exchanged(panel)
-    bench = Bench(panel, 1 - exchanged, (exchanged, *range(2, len(panel.names))))
     sharp = steadier(panel, exchanged)
+    found = replace(_held(panel, exchanged, sharp, seed), kind=kind)
+    if not found.fires():
+        return found
+    left = _without_habit(panel, 1 - exchanged)
+    rest = None if left is None else _held(left, exchanged, sharp, seed).place
+    # With nothing left, nothing stands out beside that answer.
+    return replace(found, rest=rest or Place(ANSWERS, 0.0, 0.0, np.zeros(len(panel.names) - 2), 0.0))
+
+
+def _held(panel: Panel, exchanged: int, sharp: bool, seed: int) -> Strength:
+    """Every test, with controls in the place of one of the pair."""
+    bench = Bench(panel, 1 - exchanged, (exchanged, *range(2, len(panel.names))))
     shared = None if panel.wrong is None else bench.shared()
     same = bench.same()
     tests = [same.log10_p] if shared is None or sharp else [shared.log10_p, same.log10_p]
     figures = bench.figures(shared_too=not sharp)
     places = [_place(ANSWERS, capped(fisher_log10_p(tests)), figures, 1.0)]
     vectors = _vectors(panel, bench, seed)
-    return Strength(shared, same, tuple([*places, *vectors]), exchanged, kind, sharp)
+    return Strength(shared, same, tuple([*places, *vectors]), exchanged, steadier=sharp)
+
+
+def _without_habit(panel: Panel, fixed: int) -> Panel | None:
+    """The items on which one of the pair did not give the answer that the two share most often; None where none is.
+
+    The tests assume nothing about that model's answers, so choosing items by them keeps their null.
+    """
+    equal = (panel.codes[:, 0] == panel.codes[:, 1]) & panel.given[:, 0]
+    if panel.wrong is not None:
+        equal &= panel.wrong[:, 0]
+    codes, many = np.unique(panel.codes[equal, 0], return_counts=True)
+    if not codes.size:
+        return panel
+    kept = panel.codes[:, fixed] != codes[many.argmax()]
+    return panel.among(kept) if kept.any() else None
 
 
 def _vectors(panel: Panel, bench: Bench, seed: int) -> list[Place]:

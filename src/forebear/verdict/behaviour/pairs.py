@@ -23,7 +23,7 @@ from forebear.statistics.shared_errors import (
 )
 from forebear.verdict.behaviour import words
 from forebear.verdict.behaviour.contract import BehavedPair, BehaviourPower, Population, SameAnswer, SameWrong
-from forebear.verdict.behaviour.planting import power
+from forebear.verdict.behaviour.planting import power_told
 from forebear.verdict.comparison import Verdict
 
 
@@ -47,7 +47,7 @@ class Asked:
 def judged(panel: Panel, asked: Asked) -> BehavedPair:
     """What the first two models of a panel have in common, its others being controls."""
     found = strength(panel, seed=asked.seed)
-    would = power(
+    would = power_told(
         panel,
         share=asked.share,
         wanted=asked.wanted,
@@ -80,7 +80,7 @@ def _unplantable(found: Strength, references: int) -> str | None:
     """Why the power cannot be told by planting on this pair; None where it can."""
     if found.kind is False:
         return words.NOT_THEIR_KIND
-    return "the pair itself stands out" if found.fires(references) else None
+    return "the pair itself stands out" if found.fires(references) or found.habit(references) else None
 
 
 def _verdict(panel: Panel, found: Strength, would: BehaviourPower, references: int) -> tuple[Verdict, str]:
@@ -93,6 +93,8 @@ def _verdict(panel: Panel, found: Strength, would: BehaviourPower, references: i
     if found.fires(references):
         p = words.chance(corrected(found.log10_p, references))
         return "related", f"they agree more than difficulty and popular answers explain ({seen}; p {p})"
+    if found.habit(references):
+        return "undetermined", f"{words.HABIT} ({seen})"
     share = f"{would.stated_share:.0%}"
     if would.detected == would.draws:
         return "independent", f"they agree as strangers do ({seen}), and {share} of the answers copied would have shown"

@@ -27,6 +27,10 @@ STEADIER = (
     "the one that controls stand in for parts hard items from easy ones more sharply than they do, so they tell little "
     "of difficulty: shared errors were left out of log10_p; bring controls as able as it is"
 )
+HABIT = (
+    "they agree more than difficulty and popular answers explain, but by one answer alone, such as a preferred letter "
+    "or a refusal; where it was not given they agree as strangers do"
+)
 INNOCENT = (
     "distillation, training on the same data, on the other's output, or on the test itself also make strangers agree; "
     "behaviour alone does not tell these from inherited weights"
