@@ -36,8 +36,12 @@ def test_notes_of_a_transcript_are_shown_without_digests(tmp_path: Path) -> None
 
 def test_of_many_notes_some_are_shown_and_the_others_counted(tmp_path: Path) -> None:
     lacking = [Missing(each.id, 0, "HTTP 500") for each in PROMPTS.prompts[1:]]
-    text = shown(tmp_path / "t.jsonl", *lacking)
-    assert text.count("HTTP 500") == MOST_NOTES
-    assert f"{len(lacking) - MOST_NOTES} more, --json has all" in text
+    text = shown(tmp_path / "t.jsonl", *lacking, *(Note(f"heard {number}") for number in range(20)))
+    assert text.count("heard") == MOST_NOTES
+    assert f"{21 - MOST_NOTES} more, --json has all" in text
+    assert "no reply: 'q1', sample 0: HTTP 500, and 28 more" in shown(tmp_path / "missing.jsonl", *lacking)
+
+
+def test_without_notes_nothing_is_said_of_them(tmp_path: Path) -> None:
     complete = [Reply(each.id, 0, "x") for each in PROMPTS.prompts[1:]]
     assert "Notes:" not in shown(tmp_path / "whole.jsonl", *complete)

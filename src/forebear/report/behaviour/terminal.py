@@ -18,6 +18,7 @@ from forebear.verdict.behaviour.contract import BehavedModel, BehavedPair, Behav
 MOST_NOTES = 12
 """Notes on files that are shown; JSON has all."""
 _DIGESTS = ("weights: ", "tokenizer: ")
+_MISSING = "no reply: "
 LARGEST_MATRIX = 12
 """Models up to which the overlap of every two is shown; JSON has all."""
 
@@ -66,9 +67,17 @@ def _models(models: Sequence[BehavedModel]) -> Table:
 
 def _notes(models: Sequence[BehavedModel]) -> list[str]:
     """What is to be known of the files, such as replies that are missing; digests of local models are left to JSON."""
-    told = [f"{each.name}: {note}" for each in models for note in each.notes if not note.startswith(_DIGESTS)]
+    told = [f"{each.name}: {note}" for each in models for note in _gathered(each.notes)]
     more = len(told) - MOST_NOTES
     return told if more <= 0 else [*told[:MOST_NOTES], f"{more:,} more, --json has all"]
+
+
+def _gathered(notes: Sequence[str]) -> list[str]:
+    """Without digests; of replies that are missing, the first and how many there are."""
+    missing = [note for note in notes if note.startswith(_MISSING)]
+    told = [note for note in notes if not note.startswith((*_DIGESTS, _MISSING))]
+    more = f", and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+    return [*told, *(f"{note}{more}" for note in missing[:1])]
 
 
 def _show_pair(out: Console, pair: BehavedPair) -> None:

@@ -15,7 +15,8 @@ INSTEAD = "[key]"
 SECRET_FROM = 8
 """Characters; a shorter one, such as the ``none`` that some local servers want, is no secret and may be a word."""
 _LONGEST = 4_096
-_STARRED = re.compile(r"\S*\*{3,}\S*")
+_WORD = re.compile(r"\S+")
+_STARS = "***"
 _SHOWN_START = 4
 
 
@@ -43,10 +44,14 @@ class Key:
         """Text of an error without the key, and without what servers show of it: its start, or stars in the middle."""
         if self.secret is None:
             return text
-        text = _STARRED.sub(INSTEAD, text.replace(self.secret, INSTEAD))
+        text = _WORD.sub(_unstarred, text.replace(self.secret, INSTEAD))
         if len(self.secret) < SECRET_FROM:
             return text
         return re.sub(re.escape(self.secret[:_SHOWN_START]) + r"\S*", INSTEAD, text)
+
+
+def _unstarred(word: re.Match[str]) -> str:
+    return INSTEAD if _STARS in word[0] else word[0]
 
 
 def find_key(variable: str | None, address: Address, environment: Mapping[str, str]) -> Key:
