@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
 
@@ -16,10 +17,11 @@ import numpy as np
 from benchmarks.accuracy.tables import Table, share_interval
 from benchmarks.behaviour.zoo_replies import asked, prompts_of, replies_of
 from forebear.errors import UsageError
-from forebear.evidence.behaviour.closest import LEVEL, Closeness
 from forebear.evidence.behaviour.continuations import continuations
 from forebear.evidence.behaviour.live import Heard
+from forebear.evidence.behaviour.next_token import PAIRED_LEVEL, against_controls, panel_of
 from forebear.evidence.behaviour.planted import smallest_share
+from forebear.evidence.behaviour.strength import Strength, strength
 from forebear.responses.prompts import Prompt, Prompts
 from forebear.responses.transcript import Reply, Settings, Transcript
 from forebear.statistics.agreement import Codes
@@ -55,45 +57,66 @@ def codes_of(paths: Sequence[str], name: str) -> Codes:
     return np.unique(texts, return_inverse=True)[1].reshape(texts.shape).astype(np.int64)
 
 
+@dataclass(frozen=True)
+class Tested:
+    """A model beside a reference and controls: the paired test, the place among strangers, and the verdict."""
+
+    paired: float
+    found: Strength
+
+    @property
+    def related(self) -> bool:
+        """Whether the reference would be called related."""
+        return self.found.fires() and self.paired <= PAIRED_LEVEL
+
+
+def tested(codes: Codes) -> Tested:
+    """The model in column 0, the reference in column 1, controls behind them."""
+    panel = panel_of(codes, list(map(str, range(codes.shape[1]))))
+    return Tested(against_controls(panel)[0], strength(panel))
+
+
 def _null(families: Sequence[str]) -> Table:
     rows = []
     for family in families:
         for name in SETS:
             codes = codes_of(strangers(family), name)
             for few in (False, True):
-                found = list(_closeness_of_pairs(codes, few))
-                rows.append([family, name, FEW if few else codes.shape[1] - 2, *_fired(found)])
+                rows.append([family, name, FEW if few else codes.shape[1] - 2, *_fired(list(_pairs(codes, few)))])
     return Table(
-        "pairs of strangers that fire at 1e-2",
+        "pairs of strangers",
         ("family", "prompts", "controls", "pairs", *_FIRED, "95% interval"),
         rows,
         (
             "all others of the family are controls, or ten of them drawn at random",
-            "paired: exact test of agreement with the model against every control, largest p; dealt: replies dealt",
-            "highest: agreement above all strangers'; stands out: what the verdict asks for, with its interval",
+            "paired: exact test of agreement with the model against every control, largest p at most 1e-2",
+            "p at most 0.05, 0.01: the larger of replies dealt and of the place among strangers",
+            "related: what the verdict asks for, with its interval; refused: controls not of the reference's kind",
         ),
     )
 
 
-_FIRED = ("paired", "dealt", "highest", "stands out")
+_FIRED = ("paired", "p 0.05", "p 0.01", "refused", "related")
 
 
-def _fired(found: Sequence[Closeness]) -> list[object]:
+def _fired(found: Sequence[Tested]) -> list[object]:
+    ps = [0.0 if each.found.log10_p is None else each.found.log10_p for each in found]
     counts = [
-        sum(each.paired_controls()[0] <= LEVEL for each in found),
-        sum(each.exchange <= LEVEL for each in found),
-        sum(each.agreement.highest for each in found),
-        sum(each.stands_out(LEVEL) for each in found),
+        sum(each.paired <= PAIRED_LEVEL for each in found),
+        sum(p <= np.log10(0.05) for p in ps),
+        sum(p <= -2.0 for p in ps),
+        sum(each.found.kind is False for each in found),
+        sum(each.related for each in found),
     ]
     return [len(found), *counts, share_interval(counts[-1], len(found))]
 
 
-def _closeness_of_pairs(codes: Codes, few: bool) -> Iterator[Closeness]:
+def _pairs(codes: Codes, few: bool) -> Iterator[Tested]:
     rng = np.random.default_rng(0)
     for pair in combinations(range(codes.shape[1]), 2):
         others = [each for each in range(codes.shape[1]) if each not in pair]
         chosen = rng.choice(others, FEW, replace=False) if few else others
-        yield Closeness(codes[:, [*pair, *chosen]])
+        yield tested(codes[:, [*pair, *chosen]])
 
 
 def _simulated() -> Table:
@@ -102,7 +125,7 @@ def _simulated() -> Table:
     for told, skill, school in (("equal", 0.0, 0.0), ("unequal skill", 0.7, 0.0), ("two schools", 0.0, 0.3)):
         found = []
         for seed in range(8):
-            found += list(_closeness_of_pairs(_drawn(np.random.default_rng(seed), 500, skill, school), False))
+            found += list(_pairs(_drawn(np.random.default_rng(seed), 500, skill, school), False))
         rows.append([told, *_fired(found)])
     notes = ("8 times 13 models, 500 prompts", "two schools: half of the models share 30 % of their replies")
     return Table("simulated strangers", ("strangers", "pairs", *_FIRED, "95% interval"), rows, notes)
@@ -129,9 +152,9 @@ def _kin(family: str) -> Iterator[tuple[Recipe, str]]:
 
 
 @cache
-def _closeness(path: str, root: str, name: str) -> Closeness:
+def _tested(path: str, root: str, name: str) -> Tested:
     others = [each for each in strangers(path.split("/", maxsplit=1)[0]) if each != root]
-    return Closeness(codes_of([path, root, *others], name))
+    return tested(codes_of([path, root, *others], name))
 
 
 def _children(families: Sequence[str]) -> Table:
@@ -140,18 +163,19 @@ def _children(families: Sequence[str]) -> Table:
         for each, root in _kin(family):
             by_kind[family, each.kind].append((each, root))
     rows = []
-    for (family, kind), found in sorted(by_kind.items()):
+    for (family, kind), kin in sorted(by_kind.items()):
         for name in SETS:
-            close = [_closeness(each.path, root, name) for each, root in found]
-            rows.append([family, kind, name, len(close), sum(each.stands_out(LEVEL) for each in close),
-                         float(np.median([np.exp(each.habit.value) for each in close])),
-                         float(np.median([np.exp(each.habit.strangers.max()) for each in close])),
-                         _auc([each.habit.value for each in close], _stranger_figures(family, name))])  # fmt: skip
+            found = [_tested(each.path, root, name) for each, root in kin]
+            values = [each.found.places[0].value for each in found]
+            highest = [float(each.found.places[0].strangers.max()) for each in found]
+            refused, related = sum(o.found.kind is False for o in found), sum(o.related for o in found)
+            auc = _auc(values, _stranger_figures(family, name))
+            rows.append([family, kind, name, len(found), related, refused, np.median(values), np.median(highest), auc])
     return Table(
         "models held against the stranger they come from, all other strangers as controls",
-        ("family", "kind", "prompts", "models", "related", "times as often", "strangers at most", "AUC"),
+        ("family", "kind", "prompts", "models", "related", "refused", "deviations", "controls at most", "AUC"),
         rows,
-        ("times as often: agreement over what both models' agreement with all others gives, median",
+        ("deviations: agreement beyond what popular replies give, median",
          "siblings share their first steps, same-start models their start alone: neither is a child"),
     )  # fmt: skip
 
@@ -166,13 +190,13 @@ def _confounded(families: Sequence[str]) -> Table:
             for (one, root), (other, second) in combinations(kin, 2):
                 if root != second and (one.data, one.kind) == (other.data, other.kind):
                     controls = [each for each in strangers(family) if each not in (root, second)]
-                    found.append(Closeness(codes_of([one.path, other.path, *controls], name)))
-            closest = sum(each.paired()[0] <= LEVEL for each in found)
-            alike = sum(each.alike for each in found)
-            rows.append([family, name, len(found), closest, alike, sum(each.stands_out(LEVEL) for each in found)])
+                    found.append(tested(codes_of([one.path, other.path, *controls], name)))
+            closest = sum(each.paired <= PAIRED_LEVEL for each in found)
+            refused = sum(each.found.kind is False for each in found)
+            rows.append([family, name, len(found), closest, refused, sum(each.related for each in found)])
     return Table(
         "no kin, but trained on the same text that no control has seen",
-        ("family", "prompts", "pairs", "closer than strangers", "like the controls", "related"),
+        ("family", "prompts", "pairs", "closer than controls", "refused", "related"),
         rows,
     )
 
@@ -180,7 +204,7 @@ def _confounded(families: Sequence[str]) -> Table:
 @cache
 def _stranger_figures(family: str, name: str) -> tuple[float, ...]:
     codes = codes_of(strangers(family), name)
-    return tuple(each.habit.value for each in _closeness_of_pairs(codes, False))
+    return tuple(each.found.places[0].value for each in _pairs(codes, False))
 
 
 def _auc(kin: Sequence[float], apart: Sequence[float]) -> float:
@@ -194,7 +218,9 @@ def _power(families: Sequence[str]) -> Table:
             codes = codes_of(strangers(family), name)
             for prompts in (250, 500, 1000):
                 kept = np.random.default_rng(1).permutation(len(codes))[:prompts]
-                shares = [smallest_share(np.roll(codes[kept], turn, axis=1), LEVEL, 0) for turn in range(0, 20, 5)]
+                turned = (np.roll(codes[kept], turn, axis=1) for turn in range(0, 20, 5))
+                names = list(map(str, range(codes.shape[1])))
+                shares = [smallest_share(panel_of(each, names), references=1, seed=0) for each in turned]
                 rows.append([family, name, prompts, *shares])
     return Table(
         "smallest share of replies kept that is found in 99 of 100 draws, four pairs of strangers",

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.behaviour.simulated import answered
+from forebear.evidence.behaviour.planted import planted
 from forebear.evidence.behaviour.strength import strength
-from forebear.verdict.behaviour.planting import planted
 
 SHARES = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5)
 SEED = 11

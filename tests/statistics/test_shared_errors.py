@@ -74,6 +74,20 @@ def test_kappa_lies_between_minus_one_and_one_and_is_one_for_equal_errors(counts
         assert kappa == pytest.approx(1.0)
 
 
+def test_large_counts_are_counted_about_their_mean_alone():
+    found = shared_errors([ErrorCounts(10**9, 5 * 10**8, 4 * 10**8, 200_020_000)])
+    assert found.expected == pytest.approx(2e8, rel=1e-9)
+    # The normal law serves at 20,000 beyond the mean, 2.582 standard deviations.
+    assert found.log10_p == pytest.approx(log10(0.00491), abs=0.01)
+    assert shared_errors([ErrorCounts(10**9, 5 * 10**8, 4 * 10**8, 3 * 10**8)]).log10_p == -300.0
+    assert shared_errors([ErrorCounts(10**9, 5 * 10**8, 4 * 10**8, 10**8)]).log10_p == 0.0
+
+
+def test_counts_too_large_to_be_told_apart_are_refused():
+    with pytest.raises(UsageError, match="items"):
+        ErrorCounts(10**22, 5, 5, 5)
+
+
 def test_kappa_is_none_where_nobody_errs():
     assert error_consistency(ErrorCounts(10, 0, 0, 0)) is None
     assert error_consistency_interval(ErrorCounts(10, 0, 0, 0)) is None
@@ -86,10 +100,9 @@ def test_no_tail_is_lost_where_strata_are_many_and_deep():
     assert -120 < shared_errors(moderate).log10_p < -30
 
 
-def test_items_needed_grow_with_the_square_of_the_noise():
-    assert items_needed(0.0, 1.0, 100, -3.0, 0.99) is None
-    once, twice = (items_needed(5.0, spread, 1000, -3.0, 0.99) for spread in (1.0, 2.0))
-    assert once is not None and twice is not None
-    assert twice == pytest.approx(4 * once, abs=4)
+def test_items_needed_grow_with_the_square_of_the_threshold():
+    assert items_needed(0.0, 3.0, 100, 0.99) is None
+    assert items_needed(-1.0, 3.0, 100, 0.99) is None
     # (3.09 + 2.33)^2 / 25 of a thousand.
-    assert once == pytest.approx(1000 * (3.0902 + 2.3263) ** 2 / 25, rel=1e-3)
+    assert items_needed(5.0, 3.0902, 1000, 0.99) == pytest.approx(1000 * (3.0902 + 2.3263) ** 2 / 25, abs=2)
+    assert items_needed(1e-9, 3.0, 1000, 0.99) == 10**9

@@ -80,8 +80,9 @@ def _check(request: Request) -> None:
             raise UsageError("takes neither files nor another test", where="--counts", remedy="Give counts or files")
         return
     if not request.files:
-        raise UsageError(
-            "no file was named", where="MODEL", remedy="Name the files of both models' answers, or give --counts"
-        )
+        remedy = "Name the files of both models' answers, or give --counts"
+        if request.controls:
+            remedy = "Name the files of both models' answers before --controls, which takes every file after it"
+        raise UsageError("no file was named", where="MODEL", remedy=remedy)
     if request.test != ERRORS and (request.gold or request.reconstructed):
         raise UsageError("belongs to the test of errors", where="--gold, --reconstructed", remedy="Leave it out")

@@ -40,7 +40,7 @@ def read_answers(path: str | Path, *, name: str | None = None, gold: str | Path 
     notes: list[str] = []
     with opened(path) as file:
         form, answers = _answers(file, notes)
-        found = collected(name or _plain(path), str(path), form, _bounded(answers, str(path)), notes)
+        found = collected(name or plain_name(path), str(path), form, _bounded(answers, str(path)), notes)
     found = replace(found, notes=tuple(notes))
     return found if gold is None else with_gold(found, gold)
 
@@ -177,7 +177,8 @@ def _bounded(answers: Iterable[Answer], where: str) -> Iterator[Answer]:
         yield each
 
 
-def _plain(path: str | Path) -> str:
+def plain_name(path: str | Path) -> str:
+    """A file's name without the endings that tell its form; other dots stay, as in ``v1.5``."""
     name = Path(path).name
     while name.lower().endswith(_ENDINGS):
         name = name[: name.rindex(".")]

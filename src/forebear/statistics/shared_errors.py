@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import inf, log, log10
+from math import log10
 
 import numpy as np
-from scipy.special import gammaln, logsumexp, ndtri, ndtri_exp
+from scipy.special import gammaln, logsumexp, ndtri
 
 from forebear.errors import UsageError
 from forebear.statistics.arrays import Floats
 from forebear.statistics.tails import LOG10_FLOOR, capped
 
 RESAMPLES = 9_999
+MOST_ITEMS = 10**9
+"""Counts beyond it are refused: logarithms of factorials grow too coarse to be told apart."""
 _SMALLEST = 1e-320
 
 
@@ -47,6 +49,10 @@ class ErrorCounts:
                 f"{self.first} and {self.second} errors in {self.items} items",
                 where="counts",
                 remedy="Errors lie between 0 and the number of items, which is 1 or more",
+            )
+        if self.items > MOST_ITEMS:
+            raise UsageError(
+                f"{self.items:,} items", where="counts", remedy=f"Give counts of {MOST_ITEMS:,} items at most"
             )
         if not least <= self.shared <= most:
             raise UsageError(
@@ -156,8 +162,16 @@ def shared_errors(strata: Iterable[ErrorCounts]) -> SharedErrors:
 
 
 def _hypergeometric(counts: ErrorCounts) -> tuple[int, Floats]:
-    """The smallest number of shared errors with a chance, and the chances from there on."""
+    """The smallest number of shared errors with a chance, and the chances from there on.
+
+    Beyond 40 standard deviations and 500 errors from the mean no chance exceeds `_SMALLEST`, by Bernstein's inequality.
+    Source: W. Hoeffding, Probability inequalities for sums of bounded random variables (1963), section 6, that bounds
+    for draws with replacement hold for draws without.
+    """
     least, most = max(0, counts.first + counts.second - counts.items), min(counts.first, counts.second)
+    reach = 40.0 * (counts.expected * (1.0 - max(counts.first, counts.second) / counts.items)) ** 0.5
+    least = max(least, int(counts.expected - reach - 500.0))
+    most = min(most, int(counts.expected + reach + 500.0))
     shared = np.arange(least, most + 1)
     logs = (
         -gammaln(shared + 1)
@@ -170,23 +184,20 @@ def _hypergeometric(counts: ErrorCounts) -> tuple[int, Floats]:
     return least + int(kept[0]), chances[kept[0] : kept[-1] + 1]
 
 
-def items_needed(excess: float, deviation: float, items: int, level: float, power: float) -> int | None:
-    """Items at which a shared excess would pass a level, if both grow as sums over items do.
+def items_needed(excess: float, threshold: float, items: int, power: float) -> int | None:
+    """Items at which an excess would pass a threshold, if it grows as a sum over items does.
 
     Args:
-        excess: mean of the observed beyond the expected, at ``items``.
-        deviation: standard deviation of the observed, at ``items``.
+        excess: mean of the figure at ``items``, in standard deviations.
+        threshold: that the figure must pass, in standard deviations.
         items: at hand.
-        level: log10 of the p-value to pass.
         power: share of draws in which it is to be passed, 0-1.
 
     Returns:
         The number, 10^9 at most; None where there is no excess.
 
-    Assumptions: sums over items are normal.
+    Assumptions: the figure is normal, with a spread of one at every number of items.
     """
-    if excess <= 0.0 or deviation <= 0.0:
+    if excess <= 0.0:
         return None
-    wanted = -float(ndtri_exp(level * log(10.0))) + float(ndtri(power))
-    needed = items * (wanted * deviation / excess) ** 2
-    return int(min(1e9, np.ceil(needed))) if needed < inf else None
+    return int(min(1e9, np.ceil(items * ((threshold + float(ndtri(power))) / excess) ** 2)))

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forebear.evidence.behaviour.closest import LEVEL, Closeness
-from forebear.evidence.behaviour.next_token import next_token
+from forebear.evidence.behaviour.next_token import next_token, panel_of
+from forebear.evidence.behaviour.strength import Strength, strength
 from forebear.statistics.agreement import Codes
 from tests.evidence.behaviour.replying import heard
 
@@ -36,8 +36,9 @@ def codes_of(paths: Sequence[str]) -> Codes:
     return np.array([[places[text] for text in column] for column in texts]).T
 
 
-def held(model: str, reference: str) -> Closeness:
-    return Closeness(codes_of([model, reference, *(each for each in strangers() if each not in (model, reference))]))
+def held(model: str, reference: str) -> Strength:
+    paths = [model, reference, *(each for each in strangers() if each not in (model, reference))]
+    return strength(panel_of(codes_of(paths), paths))
 
 
 @pytest.mark.parametrize(
@@ -45,21 +46,21 @@ def held(model: str, reference: str) -> Closeness:
     [("gated/g00-finetuned", "gated/g00"), ("gated/g01-finetuned", "gated/g01"), ("gated/g00-distilled", "gated/g00")],
 )
 def test_children_and_students_stand_out_beside_their_parent_alone(child: str, parent: str) -> None:
-    assert [each for each in strangers() if held(child, each).stands_out(LEVEL)] == [parent]
+    assert [each for each in strangers() if held(child, each).fires()] == [parent]
 
 
-def test_a_child_agrees_less_with_its_parent_than_strangers_do_and_stands_out_beyond_habit() -> None:
-    found = held("gated/g00-finetuned", "gated/g00")
-    assert not found.agreement.highest
-    assert found.habit.highest
+def test_a_child_agrees_less_with_its_parent_than_strangers_do_with_one_another() -> None:
+    codes = codes_of(["gated/g00-finetuned", "gated/g00", *(each for each in strangers() if each != "gated/g00")])
+    assert (codes[:, 0] == codes[:, 1]).mean() < (codes[:, 2] == codes[:, 3]).mean()
+    assert held("gated/g00-finetuned", "gated/g00").fires()
 
 
 def test_a_common_start_is_not_found() -> None:
-    assert not held("gated/g00-same-start-same-data", "gated/g00").stands_out(LEVEL)
+    assert not held("gated/g00-same-start-same-data", "gated/g00").fires()
 
 
 def test_no_two_strangers_fire() -> None:
-    assert [pair for pair in combinations(strangers(), 2) if held(*pair).stands_out(LEVEL)] == []
+    assert [pair for pair in combinations(strangers(), 2) if held(*pair).fires()] == []
 
 
 def test_the_claim_names_the_parent() -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.behaviour.simulated import answered
-from forebear.verdict.behaviour.planting import DRAWS, planted, power
+from forebear.evidence.behaviour.planted import DRAWS, planted
+from forebear.verdict.behaviour.planting import power_told
 
 
 def test_so_much_is_planted_as_was_said():
@@ -22,7 +23,7 @@ def test_so_much_is_planted_as_was_said():
 
 def test_power_grows_with_the_share_copied():
     panel = answered("Rasch", 600, 10, np.random.default_rng(2))
-    found = [power(panel, share=share, wanted=0.99, references=1, seed=0) for share in (0.05, 0.15, 0.5)]
+    found = [power_told(panel, share=share, wanted=0.99, references=1, seed=0) for share in (0.05, 0.15, 0.5)]
     detected = [each.detected for each in found]
     assert detected == sorted(detected)
     assert detected[0] < DRAWS == detected[-1]
@@ -32,6 +33,8 @@ def test_power_grows_with_the_share_copied():
 
 
 def test_too_few_controls_have_no_power():
-    found = power(answered("Rasch", 100, 4, np.random.default_rng(3)), share=0.2, wanted=0.99, references=1, seed=0)
+    found = power_told(
+        answered("Rasch", 100, 4, np.random.default_rng(3)), share=0.2, wanted=0.99, references=1, seed=0
+    )
     assert found.detected is None
     assert found.reason is not None and "10 controls" in found.reason

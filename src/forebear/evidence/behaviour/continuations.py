@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 
 from forebear.errors import UsageError
-from forebear.evidence.behaviour.closest import FEWEST_CONTROLS
 from forebear.evidence.behaviour.live import Heard, LiveClaim, live_test, same_prompts
 from forebear.evidence.behaviour.replied import same_asking
+from forebear.evidence.behaviour.strength import FEWEST_CONTROLS
 from forebear.responses.transcript import Transcript
 from forebear.statistics.allele_distance import (
     FEWEST_DRAWS,

@@ -117,18 +117,30 @@ def side_by_side(models: Sequence[Answers], controls: Sequence[Answers]) -> Pane
     kept, left_out = [], []
     for control in controls:
         share = sum(each in control.items for each in common) / len(common)
+        twin = next((each.name for each in (*models, *kept) if _same_answers(control, each)), None)
         if share < FEWEST:
             left_out.append(f"{control.name}: answered {share:.0%} of the items")
+        elif twin is not None:
+            left_out.append(f"{control.name}: its answers are those of {twin}, so it is no further stranger")
         else:
             kept.append(control)
     everyone = (*models, *kept)
     ids = [each for each in common if all(each in other.items for other in kept)]
     if not ids:
         raise UsageError("no item that every model and control answered", where="--controls", remedy="Leave some out")
+    if len(ids) < len(common):
+        left_out.append(f"{len(common) - len(ids)} of {len(common)} items: not every control answered them")
     golds = {each: gold for each in ids if (gold := _gold(each, everyone)) is not None}
     if golds and len(golds) < len(ids):
         left_out.append(f"{len(ids) - len(golds)} of {len(ids)} items: no right answer is known")
     return _laid(everyone, tuple(golds or ids), golds, tuple(left_out))
+
+
+def _same_answers(one: Answers, other: Answers) -> bool:
+    """Whether two models gave the same answers to the same items, none aside."""
+    return one.items.keys() == other.items.keys() and all(
+        each.value == other.items[key].value for key, each in one.items.items()
+    )
 
 
 def _laid(

@@ -1,79 +1,117 @@
-"""Power of next-token agreement: the reference's replies are put in the place of the model's, and the test is run."""
+"""What would have been found: a share of the reference's answers is put in the model's place, and tested again."""
 
 from __future__ import annotations
 
-from math import ceil, sqrt
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from forebear.evidence.behaviour.closest import Closeness
-from forebear.statistics.agreement import Codes, beyond_habit, log_shares
+from forebear.evidence.behaviour.panel import Panel
+from forebear.evidence.behaviour.strength import LEVEL, Strength, strength
+from forebear.statistics.shared_errors import items_needed
 
-SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Shares of prompts on which a reply is planted."""
 DRAWS = 100
+SHARES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+"""Shares of items among which `smallest_share` looks."""
 _MISSED = 1
 """Draws that may be missed: 99 of 100 are found."""
-_Z = 2.326
-"""Standard deviations that leave 1 % beyond them."""
+
+Value = TypeVar("Value", bound=np.generic)
 
 
-def smallest_share(codes: Codes, level: float, seed: int) -> float | None:
-    """Smallest of `SHARES` at which 99 of 100 draws make the reference stand out; None where none does.
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What planting one share gave.
 
-    A planted share h makes the model reply as the reference where it would have replied otherwise: it is the share of
-    the model's own choices that descend from the reference, not the agreement, which chance and habit raise further.
+    Attributes:
+        detected: draws in which it was found.
+        draws: draws made.
+        items_needed: items at which it would be found in the share of draws wanted; None where no number would do.
+    """
+
+    detected: int
+    draws: int
+    items_needed: int | None
+
+
+def power(panel: Panel, *, share: float, wanted: float, references: int, seed: int) -> Power:
+    """How often so much copying between the first two models of a panel would have been found.
 
     Args:
-        codes: ``(prompts, models)`` the model, the reference, controls.
-        level: log10 of the p-value asked for.
-        seed: of the prompts drawn.
+        panel: of the two and the controls; the first model's answers are planted over.
+        share: of the items on which the one's answer is the other's, 0-1.
+        wanted: share of draws for which items are counted.
+        references: p-values are corrected for them.
+        seed: of which items are drawn.
+    """
+    found = list(_replanted(panel, share, np.random.default_rng(seed)))
+    mean = float(np.mean([each.places[0].value if each.places else 0.0 for each in found]))
+    needed = items_needed(mean, threshold(len(panel.names) - 2, references), panel.items, wanted)
+    return Power(sum(each.fires(references) for each in found), DRAWS, needed)
+
+
+def threshold(controls: int, references: int) -> float:
+    """Standard deviations beyond chance that a pair must pass among so many strangers, whose spread is one."""
+    level = 10.0**LEVEL / references
+    return float(stdtrit(controls - 1, 1.0 - level)) * sqrt(1.0 + 1.0 / controls)
+
+
+def smallest_share(panel: Panel, *, references: int, seed: int) -> float | None:
+    """Smallest of `SHARES` that is found in 99 of 100 draws; None where none is.
+
+    Args:
+        panel: of the two and the controls.
+        references: p-values are corrected for them.
+        seed: of which items are drawn.
 
     Assumptions: power grows with the share, so that bisection finds where it begins to suffice.
     """
     low, high = 0, len(SHARES)
     while low < high:
         middle = (low + high) // 2
-        if _found(codes, SHARES[middle], level, np.random.default_rng([seed, middle])):
+        if _found(panel, SHARES[middle], references, np.random.default_rng([seed, middle])):
             high = middle
         else:
             low = middle + 1
     return SHARES[low] if low < len(SHARES) else None
 
 
-def _found(codes: Codes, share: float, level: float, rng: np.random.Generator) -> bool:
-    missed = 0
+def planted(panel: Panel, share: float, draw: np.random.Generator) -> Panel:
+    """A panel in which the second model's answer stands in the first's place on a random share of the items."""
+    copied = draw.random(panel.items) < share
+
+    def laid_over(given: NDArray[Value]) -> NDArray[Value]:
+        changed = given.copy()
+        changed[copied, 0] = given[copied, 1]
+        return changed
+
+    answers = panel.answers
+    if answers:
+        taken = zip(*answers[:2], copied.tolist(), strict=True)
+        answers = (tuple(yours if over else own for own, yours, over in taken), *answers[1:])
+    return replace(
+        panel,
+        answers=answers,
+        codes=laid_over(panel.codes),
+        wrong=None if panel.wrong is None else laid_over(panel.wrong),
+        blank=None if panel.blank is None else laid_over(panel.blank),
+    )
+
+
+def _replanted(panel: Panel, share: float, draw: np.random.Generator) -> Iterator[Strength]:
     for _ in range(DRAWS):
-        planted = codes.copy()
-        taken = rng.random(len(codes)) < share
-        planted[taken, 0] = codes[taken, 1]
-        missed += not Closeness(planted).stands_out(level)
+        yield strength(planted(panel, share, draw))
+
+
+def _found(panel: Panel, share: float, references: int, draw: np.random.Generator) -> bool:
+    missed = 0
+    for each in _replanted(panel, share, draw):
+        missed += not each.fires(references)
         if missed > _MISSED:
             return False
     return True
-
-
-def prompts_needed(close: Closeness, share: float, level: float) -> int | None:
-    """About how many prompts like these would let a planted share be found; None where no number would.
-
-    What planting does to every pair's agreement is known on average; such a share can be found only where it lifts the
-    two beyond the closest strangers, and how soon depends on the spread of the difference over prompts.
-
-    Args:
-        close: the model and the reference among controls.
-        share: planted.
-        level: log10 of the p-value asked for.
-    """
-    planted = close.counts / close.prompts
-    planted[0] = (1.0 - share) * planted[0] + share * planted[1]
-    planted[:, 0] = planted[0]
-    figures = beyond_habit(log_shares(np.rint(planted * close.prompts).astype(np.int64), close.prompts))
-    gap = float(figures[0, 1] - figures[close.pairs].max())
-    if gap <= 0.0:
-        return None
-    # The spread of a share's logarithm over prompts, of the two and of the strangers that are closest.
-    rival = planted[close.pairs][int(np.argmax(figures[close.pairs]))]
-    spread = sum((1.0 - float(each)) / max(float(each), 1.0 / close.prompts) for each in (planted[0, 1], rival))
-    reach = _Z + _Z * sqrt(level / -2.0)
-    needed: float = spread * (reach / gap) ** 2
-    return 100 * ceil(needed / 100.0)

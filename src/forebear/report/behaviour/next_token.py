@@ -52,23 +52,26 @@ def listed(out: Console, title: str, lines: list[str]) -> None:
 
 
 def _candidates(candidates: list[dict[str, Any]]) -> Table:
-    table = _table("reference", "agreement", "by chance", "strangers", "rank p")
+    table = _table("reference", "agreement", "by chance", "controls", "beyond chance", "controls at most", "rank p")
     for each in candidates:
-        among = each["among"]
+        among, strangers = each["among"], each["strangers"]
         table.add_row(
             Text(visible(each["name"]), "bold" if each["stands_out"] else ""),
             within(100 * each["agreement"], *(100 * end for end in each["interval"])) + " %",
             _percent(each["expected"]),
-            "—" if among is None else f"{among['median']:.0%}, at most {among['highest']:.0%}",
-            "—" if among is None else f"{max(among['p'], each['beyond_habit']['p']):.2g}",
+            "—" if strangers is None else f"{strangers[0]:.0%}, at most {strangers[1]:.0%}",
+            "—" if among is None else f"{among['value']:.1f}",
+            "—" if among is None else f"{among['highest']:.1f}",
+            "—" if among is None else f"{among['p']:.2g}",
         )
     return table
 
 
 def _tests(candidates: list[dict[str, Any]]) -> Table:
-    table = _table("reference", "against controls", "against strangers", "replies dealt", "corrected")
+    table = _table("reference", "against controls", "replies dealt", "far beyond controls", "corrected")
     for each in candidates:
-        told = (each[f"log10_p{name}"] for name in ("_controls", "_strangers", "_exchange", ""))
+        among = each["among"] or {}
+        told = (each["log10_p_controls"], among.get("log10_p_dealt"), among.get("log10_p_beyond"), each["log10_p"])
         table.add_row(Text(visible(each["name"])), *map(_chance, told))
     return table
 
@@ -86,9 +89,10 @@ def _show_tests(out: Console, candidates: list[dict[str, Any]]) -> None:
         return
     out.print(Padding(_tests(candidates), (0, 0, 1, 2)))
     told = (
-        "Chance of so much agreement, were the reference no closer to the model than the nearest control, or than the "
-        "closest two strangers are to one another, or were replies dealt to models at random. Rank p is the place "
-        f"among strangers, counted in controls: {candidates[0]['among']['p_floor']:.2g} at least."
+        "Chance of so much agreement, were the reference no closer to the model than the nearest control; were equal "
+        "replies dealt at random to reference and controls; were it one more control. Corrected is the larger of the "
+        "two last, for the number of references. Beyond chance is in standard deviations; rank p the place among "
+        f"controls, {candidates[0]['among']['p_floor']:.2g} at least."
     )
     out.print(Text(told, "dim"))
 

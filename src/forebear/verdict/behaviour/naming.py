@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from forebear.responses.reading import plain_name
+
 
 def distinct(paths: Sequence[Path]) -> list[str]:
     """A short name for each file: its own without endings, its folder's before it where two are called the same."""
-    short = [path.name.split(".")[0] or path.name for path in paths]
+    short = [plain_name(path) for path in paths]
     longer = [
         f"{path.parent.name}/{name}" if short.count(name) > 1 else name for path, name in zip(paths, short, strict=True)
     ]

@@ -1,24 +1,14 @@
-"""What would have been found: a share of one model's answers is put in the place of the other's, and tested again."""
+"""What would have been found, as the contract says it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
-
 from forebear.evidence.behaviour.panel import Panel
-from forebear.evidence.behaviour.strength import FEWEST_CONTROLS, LEVEL, strength
-from forebear.statistics.shared_errors import items_needed
+from forebear.evidence.behaviour.planted import power
+from forebear.evidence.behaviour.strength import FEWEST_CONTROLS
 from forebear.verdict.behaviour.contract import BehaviourPower
 
-DRAWS = 100
 
-Value = TypeVar("Value", bound=np.generic)
-
-
-def power(
+def power_told(
     panel: Panel, *, share: float, wanted: float, references: int, seed: int, why_not: str | None = None
 ) -> BehaviourPower:
     """How often so much copying between the first two models of a panel would have been found.
@@ -31,43 +21,17 @@ def power(
         seed: of which items are drawn.
         why_not: why nothing can be planted on strangers; None where it can.
     """
+    controls = len(panel.names) - 2
+    if why_not is None and controls < FEWEST_CONTROLS:
+        why_not = f"{FEWEST_CONTROLS} controls are needed, {controls} were given"
     if why_not is not None:
         return BehaviourPower(stated_share=share, wanted=wanted, reason=why_not)
-    controls = len(panel.names) - 2
-    if controls < FEWEST_CONTROLS:
-        reason = f"{FEWEST_CONTROLS} controls are needed, {controls} were given"
-        return BehaviourPower(stated_share=share, wanted=wanted, reason=reason)
-    draw = np.random.default_rng(seed)
-    found = [strength(planted(panel, share, draw)) for _ in range(DRAWS)]
-    mean = float(np.mean([0.0 if each.place is None else each.place.value for each in found]))
-    needed = items_needed(mean, 1.0, panel.items, LEVEL - float(np.log10(references)), wanted)
+    found = power(panel, share=share, wanted=wanted, references=references, seed=seed)
     return BehaviourPower(
         stated_share=share,
-        detected=sum(each.fires(references) for each in found),
-        draws=DRAWS,
-        items_needed=needed,
+        detected=found.detected,
+        draws=found.draws,
+        items_needed=found.items_needed,
         wanted=wanted,
-        reason="so much copying leaves nothing beyond chance here" if needed is None else None,
-    )
-
-
-def planted(panel: Panel, share: float, draw: np.random.Generator) -> Panel:
-    """A panel in which the second model's answer stands in the first's place on a random share of the items."""
-    copied = draw.random(panel.items) < share
-
-    def laid_over(given: NDArray[Value]) -> NDArray[Value]:
-        changed = given.copy()
-        changed[copied, 0] = given[copied, 1]
-        return changed
-
-    answers = panel.answers
-    if answers:
-        taken = zip(*answers[:2], copied.tolist(), strict=True)
-        answers = (tuple(yours if over else own for own, yours, over in taken), *answers[1:])
-    return replace(
-        panel,
-        answers=answers,
-        codes=laid_over(panel.codes),
-        wrong=None if panel.wrong is None else laid_over(panel.wrong),
-        blank=None if panel.blank is None else laid_over(panel.blank),
+        reason="so much copying leaves nothing beyond chance here" if found.items_needed is None else None,
     )
