@@ -103,7 +103,9 @@ def test_a_reconstructed_control_is_one_more_column(command, files, tmp_path):
     ("arguments", "told"),
     [
         ([], "no file was named"),
+        (["--controls", "one.jsonl", "two.jsonl"], "before --controls"),
         (["--counts", "10", "11", "3", "3"], "counts"),
+        (["--counts", "1000000000000", "500000000000", "400000000000", "300000000000"], "counts"),
         (["--counts", "10", "3", "3", "1", "nothing.jsonl"], "--counts"),
         (["nothing.jsonl", "neither.jsonl"], "nothing.jsonl"),
         (["one.jsonl"], "REFERENCE"),

@@ -136,6 +136,7 @@ def test_boxes_are_compared_as_errors(tmp_path):
 def test_two_files_of_one_name_are_told_apart():
     paths = [Path("a/x.jsonl"), Path("b/x.jsonl"), Path("y.csv"), Path("a/x.csv")]
     assert distinct(paths) == ["a/x (1)", "b/x", "y", "a/x (2)"]
+    assert distinct([Path("llama-3.1-8b.jsonl.gz"), Path("llama-3.2-8b.csv")]) == ["llama-3.1-8b", "llama-3.2-8b"]
 
 
 def test_overlap_of_models_without_an_item_in_common_is_null(tmp_path):

@@ -114,7 +114,8 @@ def side_by_side(models: Sequence[Answers], controls: Sequence[Answers]) -> Pane
             field="id",
             remedy="Give both models the same items under the same ids",
         )
-    kept, left_out = [], []
+    kept: list[Answers] = []
+    left_out: list[str] = []
     for control in controls:
         share = sum(each in control.items for each in common) / len(common)
         twin = next((each.name for each in (*models, *kept) if _same_answers(control, each)), None)
