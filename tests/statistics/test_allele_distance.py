@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forebear.statistics.allele_distance import bootstrap_distances, identities, nei_distances
+from forebear.statistics.allele_distance import bootstrap_distances, identities, nei_distances, numbered_identities
 from forebear.statistics.arrays import Floats
 
 GENES = st.lists(
@@ -42,6 +42,16 @@ def test_identities_are_unbiased_however_few_the_draws(draws: int) -> None:
     shares = np.stack([rng.dirichlet(np.full(6, 0.5), size=2)])
     seen = np.mean([identities(drawn(shares, draws, rng))[0] for _ in range(6000)], axis=0)
     assert seen == pytest.approx(shares[0] @ shares[0].T, abs=0.02)
+
+
+def test_draws_of_one_number_are_never_held_against_one_another() -> None:
+    rng = np.random.default_rng(4)
+    alleles = np.concatenate([np.zeros((3, 2), dtype=np.int64), rng.integers(-1, 4, size=(3, 7))], axis=1)
+    found = numbered_identities([alleles])[0]
+    for one, other in np.ndindex(3, 3):
+        pairs = [(i, j) for i in range(9) for j in range(9) if i != j and alleles[one, i] >= 0 <= alleles[other, j]]
+        assert found[one, other] == pytest.approx(np.mean([alleles[one, i] == alleles[other, j] for i, j in pairs]))
+    assert identities([np.bincount(alleles[0][alleles[0] >= 0])[None]])[0, 0, 0] == pytest.approx(found[0, 0])
 
 
 def test_few_draws_give_the_distance_that_many_draws_give() -> None:

@@ -47,6 +47,31 @@ def identities(genes: Sequence[Counts]) -> Floats:
     return np.stack(found)
 
 
+def numbered_identities(genes: Sequence[Counts]) -> Floats:
+    """As `identities`, without pairs of draws that have the same number: of one seed, these hang together.
+
+    Args:
+        genes: for each prompt ``(models, draws)``: the number of the allele of each draw, below 0 where there is none;
+            of every model two at least.
+
+    Returns:
+        ``(prompts, models, models)``, unbiased where draws of different numbers are independent.
+
+    Raises:
+        ValueError: a model with fewer draws than `FEWEST_DRAWS`.
+    """
+    found = []
+    for alleles in genes:
+        there = (alleles >= 0).astype(np.float64)
+        if bool(np.any(there.sum(axis=1) < FEWEST_DRAWS)):
+            raise ValueError("every model needs two draws or more of every gene")
+        counts = np.stack([(alleles == each).sum(axis=1) for each in range(int(alleles.max()) + 1)], axis=1)
+        beside = ((alleles[:, None] == alleles[None]) & (alleles >= 0)).sum(axis=2)
+        drawn = there.sum(axis=1)
+        found.append((counts @ counts.T - beside) / (np.outer(drawn, drawn) - there @ there.T))
+    return np.stack(found)
+
+
 def nei_distances(chances: Floats) -> Floats:
     """``(models, models)`` Nei's standard distance, minus the logarithm of the identity.
 

@@ -124,3 +124,9 @@ def test_too_few_prompts_are_refused() -> None:
 def test_white_space_in_front_is_no_part_of_an_allele() -> None:
     assert allele("\n  wonder") == allele("wonderful") == "wond"
     assert allele("") == ""
+
+
+def test_draws_of_one_seed_bring_models_no_closer() -> None:
+    rows = said(laws(1, 5), 0)["m0"]
+    # One law and one seed: every draw of a number is the same, and no draw of another number is the nearer for it.
+    assert continuations(heard({"a": rows, "b": rows}, 1, SAMPLED)).pairs[0].distance == pytest.approx(0.0, abs=1e-9)

@@ -7,7 +7,7 @@ lie, with ten controls or more, and stays so when prompts are drawn anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -22,8 +22,8 @@ from forebear.statistics.allele_distance import (
     FEWEST_DRAWS,
     Counts,
     bootstrap_distances,
-    identities,
     nei_distances,
+    numbered_identities,
 )
 from forebear.statistics.arrays import Floats
 from forebear.statistics.conformal import conformal_p
@@ -129,7 +129,7 @@ def continuations(heard: Heard) -> ContinuationsClaim:
     same_asking(heard)
     transcripts = (heard.model, *heard.references, *heard.controls)
     genes, left_out = _genes(transcripts)
-    chances = identities(genes)
+    chances = numbered_identities(genes)
     measured = _Measured(
         tuple(each.name for each in transcripts),
         len(heard.references),
@@ -164,7 +164,7 @@ def _genes(transcripts: Sequence[Transcript]) -> tuple[list[Counts], list[str]]:
                 remedy="Ask with --samples 8 or more and a temperature above 0",
             )
     ids = [each.id for each in transcripts[0].prompts.prompts]
-    kept = [each for each in ids if all(len(found.get(each, [])) >= FEWEST_DRAWS for found in drawn)]
+    kept = [each for each in ids if all(len(found.get(each, {})) >= FEWEST_DRAWS for found in drawn)]
     if len(kept) < FEWEST_PROMPTS:
         raise UsageError(
             f"{len(kept)} prompts were continued twice or more by every model, at least {FEWEST_PROMPTS} are needed",
@@ -173,22 +173,26 @@ def _genes(transcripts: Sequence[Transcript]) -> tuple[list[Counts], list[str]]:
         )
     lost = len(ids) - len(kept)
     told = [f"{lost} of {len(ids)} prompts: some model continued them fewer than twice"] if lost else []
-    return [_counts([found[each] for found in drawn]) for each in kept], told
+    return [_numbered([found[each] for found in drawn]) for each in kept], told
 
 
-def _alleles(transcript: Transcript) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _alleles(transcript: Transcript) -> dict[str, dict[int, str]]:
+    """By prompt and sample."""
+    found: dict[str, dict[int, str]] = {}
     for each in transcript.replies:
-        found.setdefault(each.prompt, []).append(allele(each.text))
+        found.setdefault(each.prompt, {})[each.sample] = allele(each.text)
     return found
 
 
-def _counts(alleles: Sequence[Sequence[str]]) -> Counts:
-    places = {each: place for place, each in enumerate(dict.fromkeys(one for row in alleles for one in row))}
-    counts = np.zeros((len(alleles), len(places)), dtype=np.int64)
+def _numbered(alleles: Sequence[Mapping[int, str]]) -> Counts:
+    """``(models, samples)`` numbers of alleles, -1 for no reply."""
+    places = {each: place for place, each in enumerate(dict.fromkeys(one for row in alleles for one in row.values()))}
+    samples = {each: place for place, each in enumerate(sorted({one for row in alleles for one in row}))}
+    numbers = np.full((len(alleles), len(samples)), -1, dtype=np.int64)
     for model, row in enumerate(alleles):
-        np.add.at(counts[model], [places[each] for each in row], 1)
-    return counts
+        for sample, each in row.items():
+            numbers[model, samples[sample]] = places[each]
+    return numbers
 
 
 def _strangers(measured: _Measured) -> tuple[np.ndarray, np.ndarray]:
