@@ -7,7 +7,8 @@ from forebear.responses.answers import Answer, Answers
 
 
 def answers(name: str, letters: str) -> Answers:
-    return Answers(name, f"{name}.jsonl", "jsonl", {str(n): Answer(str(n), each, "A") for n, each in enumerate(letters)})
+    items = {str(place): Answer(str(place), each, "A") for place, each in enumerate(letters)}
+    return Answers(name, f"{name}.jsonl", "jsonl", items)
 
 
 def test_a_control_with_the_answers_of_another_file_is_no_further_stranger():
