@@ -36,15 +36,23 @@ def claimed(given: Floats, references: int, seed: int = 0) -> ContinuationsClaim
 def test_a_child_is_closer_than_all_strangers() -> None:
     given = laws(13, 0)
     given[:, 0] = 0.8 * given[:, 1] + 0.2 * given[:, 0]
-    claim = claimed(given, 2)
+    claim = claimed(given, 1)
     assert claim.verdict == "related"
     assert "m1" in claim.because
     first = claim.pairs[0]
     assert (first.a, first.b) == ("m0", "m1")
-    assert first.p == pytest.approx(1 / 11)
+    assert first.p == pytest.approx(1 / 12)
     assert first.distance is not None
     assert first.interval is not None
     assert first.interval[0] < first.distance < first.interval[1]
+
+
+def test_the_nearest_of_several_references_is_paid_for_in_controls() -> None:
+    given = laws(13, 0)
+    given[:, 0] = 0.8 * given[:, 1] + 0.2 * given[:, 0]
+    claim = claimed(given, 2)
+    assert claim.verdict is None
+    assert claim.reason == "10 controls, at least 20 are needed for a verdict of 2 references"
 
 
 def test_closest_by_a_hair_is_not_enough() -> None:

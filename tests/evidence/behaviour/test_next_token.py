@@ -190,6 +190,12 @@ def test_models_asked_in_different_ways_are_refused(settings: Settings) -> None:
     assert "m3.jsonl" in refused.value.line()
 
 
+def test_sampled_replies_are_refused() -> None:
+    sampled = Settings(kind="completions", max_tokens=1, temperature=0.7)
+    with pytest.raises(UsageError, match="--temperature 0"):
+        next_token(heard(spoken(strangers(10, 4, 11)), 1, sampled))
+
+
 def test_no_reference_and_other_prompts_are_refused() -> None:
     given = heard(spoken(strangers(10, 4, 12)), 1)
     with pytest.raises(UsageError, match="no reference"):

@@ -260,10 +260,12 @@ def _verdict(measured: _Measured, pairs: Sequence[ContinuationPair]) -> tuple[st
     told = sorted((each for each in own if each.distance is not None), key=lambda each: each.distance or 0.0)
     if not told:
         return None, "No distance between the model and a reference could be computed.", own[0].reason
-    best = told[0]
-    if measured.controls < FEWEST_CONTROLS:
+    # The nearest of several references is paid for: as many times the controls.
+    best, needed = told[0], FEWEST_CONTROLS * measured.references
+    if measured.controls < needed:
         because = f"{best.b} is the nearest reference; {measured.controls} controls are too few to say what that means."
-        return None, because, f"{measured.controls} controls, at least {FEWEST_CONTROLS} are needed for a verdict"
+        of = "" if measured.references == 1 else f" of {measured.references} references"
+        return None, because, f"{measured.controls} controls, at least {needed} are needed for a verdict{of}"
     first = best.p is not None and best.p <= (1.0 + 1e-9) / (measured.controls + 1)
     if first and _unlike(measured, measured.names.index(best.b)):
         because = (

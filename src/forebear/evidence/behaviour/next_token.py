@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from forebear.errors import UsageError
 from forebear.evidence.behaviour.live import Heard, LiveClaim, live_test
 from forebear.evidence.behaviour.panel import Panel
 from forebear.evidence.behaviour.planted import power, smallest_share
@@ -142,8 +143,15 @@ def next_token(heard: Heard) -> NextTokenClaim:
     Null: of each reference, it is one more stranger like the controls.
 
     Raises:
-        UsageError: no reference, or models asked in different ways.
+        UsageError: no reference, models asked in different ways, or at a temperature above 0.
     """
+    if heard.model.settings.temperature > 0.0:
+        raise UsageError(
+            f"asked with temperature {heard.model.settings.temperature:g}: draws of one seed hang together",
+            where=heard.model.source,
+            field="settings.temperature",
+            remedy="Ask every model with --temperature 0",
+        )
     found = replied(heard)
     if found.prompts == 0:
         return _claim(found, [], "undetermined", "No prompt got a reply from every model.", "no common prompt")

@@ -145,6 +145,8 @@ def same_model(heard: Heard) -> SameModel:
     same_prompts(heard)
     for other in (*heard.references, *heard.controls):
         _same_settings(heard.model, other)
+    for other in heard.references:
+        _drawn_apart(heard.model, other)
     if heard.model.settings.temperature == 0:
         pairs = [_greedy(heard.model, reference) for reference in heard.references]
     else:
@@ -164,7 +166,7 @@ def same_model(heard: Heard) -> SameModel:
 
 def _same_settings(model: Transcript, other: Transcript) -> None:
     """Raises:
-    UsageError: asked at another temperature, nucleus or length, or drawn on this machine with one seed.
+    UsageError: asked at another temperature, nucleus or length.
     """
     for name in ("temperature", "top_p", "max_tokens"):
         mine, yours = getattr(model.settings, name), getattr(other.settings, name)
@@ -176,6 +178,11 @@ def _same_settings(model: Transcript, other: Transcript) -> None:
                 remedy="Ask both with the same settings",
             )
 
+
+def _drawn_apart(model: Transcript, other: Transcript) -> None:
+    """Raises:
+    UsageError: both drawn on this machine with one seed.
+    """
     local = model.endpoint is None and other.endpoint is None
     # A local model's draws hang on the seed alone, which is 0 where none was given.
     if local and model.settings.temperature > 0 and (model.settings.seed or 0) == (other.settings.seed or 0):
