@@ -13,6 +13,7 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.accuracy.tables import Table, share_interval
 from benchmarks.behaviour.zoo_replies import asked, prompts_of, replies_of
@@ -21,6 +22,7 @@ from forebear.evidence.behaviour.continuations import continuations
 from forebear.evidence.behaviour.live import Heard
 from forebear.evidence.behaviour.next_token import PAIRED_LEVEL, against_controls, panel_of
 from forebear.evidence.behaviour.planted import smallest_share
+from forebear.evidence.behaviour.replied import begins
 from forebear.evidence.behaviour.strength import Strength, strength
 from forebear.responses.prompts import Prompt, Prompts
 from forebear.responses.transcript import Reply, Settings, Transcript
@@ -70,19 +72,29 @@ class Tested:
         return self.found.fires() and self.paired <= PAIRED_LEVEL
 
 
-def tested(codes: Codes) -> Tested:
+def tested(codes: Codes, wrong: NDArray[np.bool_] | None = None) -> Tested:
     """The model in column 0, the reference in column 1, controls behind them."""
-    panel = panel_of(codes, list(map(str, range(codes.shape[1]))))
+    panel = panel_of(codes, list(map(str, range(codes.shape[1]))), wrong)
     return Tested(against_controls(panel)[0], strength(panel))
+
+
+@cache
+def wrong_of(paths: tuple[str, ...], name: str) -> NDArray[np.bool_]:
+    """``(prompts, models)`` whether a greedy reply goes on otherwise than the text does."""
+    golds = [each.get("gold", "") for each in prompts_of(name)]
+    said = [(replies_of(path) or {})["greedy"][name] for path in paths]
+    rows = zip(golds, zip(*said, strict=True), strict=True)
+    return np.array([[not begins(gold, text) for text in row] for gold, row in rows])
 
 
 def _null(families: Sequence[str]) -> Table:
     rows = []
     for family in families:
         for name in SETS:
-            codes = codes_of(strangers(family), name)
+            codes, wrong = codes_of(strangers(family), name), wrong_of(tuple(strangers(family)), name)
             for few in (False, True):
-                rows.append([family, name, FEW if few else codes.shape[1] - 2, *_fired(list(_pairs(codes, few)))])
+                found = list(_pairs(codes, few, wrong))
+                rows.append([family, name, FEW if few else codes.shape[1] - 2, *_fired(found)])
     return Table(
         "pairs of strangers",
         ("family", "prompts", "controls", "pairs", *_FIRED, "95% interval"),
@@ -111,12 +123,13 @@ def _fired(found: Sequence[Tested]) -> list[object]:
     return [len(found), *counts, share_interval(counts[-1], len(found))]
 
 
-def _pairs(codes: Codes, few: bool) -> Iterator[Tested]:
+def _pairs(codes: Codes, few: bool, wrong: NDArray[np.bool_] | None = None) -> Iterator[Tested]:
     rng = np.random.default_rng(0)
     for pair in combinations(range(codes.shape[1]), 2):
         others = [each for each in range(codes.shape[1]) if each not in pair]
         chosen = rng.choice(others, FEW, replace=False) if few else others
-        yield tested(codes[:, [*pair, *chosen]])
+        order = [*pair, *chosen]
+        yield tested(codes[:, order], None if wrong is None else wrong[:, order])
 
 
 def _simulated() -> Table:
@@ -154,7 +167,8 @@ def _kin(family: str) -> Iterator[tuple[Recipe, str]]:
 @cache
 def _tested(path: str, root: str, name: str) -> Tested:
     others = [each for each in strangers(path.split("/", maxsplit=1)[0]) if each != root]
-    return tested(codes_of([path, root, *others], name))
+    paths = (path, root, *others)
+    return tested(codes_of(paths, name), wrong_of(paths, name))
 
 
 def _children(families: Sequence[str]) -> Table:
@@ -190,7 +204,8 @@ def _confounded(families: Sequence[str]) -> Table:
             for (one, root), (other, second) in combinations(kin, 2):
                 if root != second and (one.data, one.kind) == (other.data, other.kind):
                     controls = [each for each in strangers(family) if each not in (root, second)]
-                    found.append(tested(codes_of([one.path, other.path, *controls], name)))
+                    paths = (one.path, other.path, *controls)
+                    found.append(tested(codes_of(paths, name), wrong_of(paths, name)))
             closest = sum(each.paired <= PAIRED_LEVEL for each in found)
             refused = sum(each.found.kind is False for each in found)
             rows.append([family, name, len(found), closest, refused, sum(each.related for each in found)])
@@ -203,8 +218,8 @@ def _confounded(families: Sequence[str]) -> Table:
 
 @cache
 def _stranger_figures(family: str, name: str) -> tuple[float, ...]:
-    codes = codes_of(strangers(family), name)
-    return tuple(each.found.places[0].value for each in _pairs(codes, False))
+    codes, wrong = codes_of(strangers(family), name), wrong_of(tuple(strangers(family)), name)
+    return tuple(each.found.places[0].value for each in _pairs(codes, False, wrong))
 
 
 def _auc(kin: Sequence[float], apart: Sequence[float]) -> float:
@@ -215,12 +230,12 @@ def _power(families: Sequence[str]) -> Table:
     rows = []
     for family in families:
         for name in SETS:
-            codes = codes_of(strangers(family), name)
+            codes, wrong = codes_of(strangers(family), name), wrong_of(tuple(strangers(family)), name)
+            names = list(map(str, range(codes.shape[1])))
             for prompts in (250, 500, 1000):
                 kept = np.random.default_rng(1).permutation(len(codes))[:prompts]
-                turned = (np.roll(codes[kept], turn, axis=1) for turn in range(0, 20, 5))
-                names = list(map(str, range(codes.shape[1])))
-                shares = [smallest_share(panel_of(each, names), references=1, seed=0) for each in turned]
+                turned = ([np.roll(each[kept], turn, axis=1) for each in (codes, wrong)] for turn in range(0, 20, 5))
+                shares = [smallest_share(panel_of(said, names, off), references=1, seed=0) for said, off in turned]
                 rows.append([family, name, prompts, *shares])
     return Table(
         "smallest share of replies kept that is found in 99 of 100 draws, four pairs of strangers",

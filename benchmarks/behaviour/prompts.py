@@ -23,6 +23,8 @@ SEED = 20_071
 SIZES = {"prose": 400, "dialogue": 200, "code": 200, "list": 100, "invented": 100}
 CONTINUED = {"prose": 48, "dialogue": 24, "code": 24, "list": 16, "invented": 16}
 _WORDS = (12, 40)
+_GOES_ON = 6
+"""Words of the source that are told as the right way to go on."""
 
 _TRADES = ("ferryman", "tuner of bells", "surveyor", "night baker", "glazier", "archivist", "beekeeper", "pilot")
 _THINGS = ("copper lamp", "ledger", "third key", "barometer", "canvas tent", "blue jar", "folding chair", "spare wheel")
@@ -75,13 +77,13 @@ def lines(name: str, sizes: dict[str, int]) -> Iterator[str]:
         rng = Random(f"{SEED} {name} {stratum}")
         number = 0
         while number < size:
-            text = draw(rng)
+            text, rest = draw(rng)
             if text in seen:
                 continue
             seen.add(text)
             number += 1
             prompt = {"id": f"{stratum}-{number:03}", "prompt": text, "stratum": stratum}
-            yield dumps(prompt, ensure_ascii=False)
+            yield dumps(prompt if rest is None else prompt | {"gold": rest}, ensure_ascii=False)
 
 
 def _story() -> str:
@@ -96,17 +98,22 @@ def _paragraphs(spoken: bool) -> list[list[str]]:
     return [words for words in kept if len(words) > _WORDS[0] + 4]
 
 
-def _cut(rng: Random, words: list[str]) -> str:
-    """A run of words whose last ends no sentence and no clause."""
+Drawn = tuple[str, str | None]
+"""A prompt, and how its source goes on; None where it has none."""
+
+
+def _cut(rng: Random, words: list[str]) -> Drawn:
+    """A run of words whose last ends no sentence and no clause, and the next ones."""
     while True:
         length = rng.randint(*_WORDS)
         start = rng.randrange(max(1, len(words) - length))
         run = words[start : start + length]
         if len(run) >= _WORDS[0] and run[-1].isalpha() and start + len(run) < len(words):
-            return " ".join(run)
+            after = start + len(run)
+            return " ".join(run), " " + " ".join(words[after : after + _GOES_ON])
 
 
-def _dialogue(rng: Random) -> str:
+def _dialogue(rng: Random) -> Drawn:
     if rng.random() < 0.6:
         return _cut(rng, rng.choice(_paragraphs(True)))
     return _filled(rng, _SPOKEN)
@@ -117,33 +124,33 @@ def _modules(part: str) -> list[str]:
     return corpus.text(part).split("\n")
 
 
-def code(rng: Random) -> str:
-    """Three to eight lines of a bundled module, the last cut after a word."""
+def code(rng: Random) -> Drawn:
+    """Three to eight lines of a bundled module, the last cut after a word, and the rest of that line."""
     lines = _modules(rng.choice(corpus.PARTS))
     while True:
         start = rng.randrange(len(lines) - 8)
         block = lines[start : start + rng.randint(3, 8)]
         words = re.findall(r"\s*\S+", block[-1])
         if len(words) >= 3 and all(len(line) < 100 for line in block) and sum(map(bool, block)) >= 3:
-            return "\n".join([*block[:-1], "".join(words[: rng.randint(1, len(words) - 1)])])
+            kept = rng.randint(1, len(words) - 1)
+            return "\n".join([*block[:-1], "".join(words[:kept])]), "".join(words[kept:])
 
 
-def _list(rng: Random) -> str:
+def _list(rng: Random) -> Drawn:
     items = rng.sample(_ITEMS, rng.randint(2, 5))
     head = rng.choice(_TOPICS).capitalize()
     if rng.random() < 0.5:
-        return "\n".join(
-            [f"{head}:", *(f"{place}. {item}" for place, item in enumerate(items, 1)), f"{len(items) + 1}."]
-        )
-    return f"{head}: {', '.join(items)},"
+        numbered = (f"{place}. {item}" for place, item in enumerate(items, 1))
+        return "\n".join([f"{head}:", *numbered, f"{len(items) + 1}."]), None
+    return f"{head}: {', '.join(items)},", None
 
 
-def _filled(rng: Random, patterns: tuple[str, ...]) -> str:
+def _filled(rng: Random, patterns: tuple[str, ...]) -> Drawn:
     words = {"thing": _THINGS, "time": _TIMES, "trade": _TRADES, "feeling": _FEELINGS, "place": _PLACES}
-    return rng.choice(patterns).format(**{name: rng.choice(choices) for name, choices in words.items()})
+    return rng.choice(patterns).format(**{name: rng.choice(choices) for name, choices in words.items()}), None
 
 
-_SOURCES: dict[str, Callable[[Random], str]] = {
+_SOURCES: dict[str, Callable[[Random], Drawn]] = {
     "prose": lambda rng: _cut(rng, rng.choice(_paragraphs(False))),
     "dialogue": _dialogue,
     "code": code,

@@ -39,7 +39,11 @@ def prompts_of(name: str) -> list[dict[str, str]]:
     """Prompts of a shipped set, or ``"code"``: 1000 passages of the text the zoo learns from."""
     if name == "code":
         rng = Random(41)
-        return [{"id": f"c{number:04}", "prompt": code(rng), "stratum": "code"} for number in range(1000)]
+        drawn = (code(rng) for _ in range(1000))
+        return [
+            {"id": f"c{number:04}", "prompt": text, "stratum": "code", "gold": rest or ""}
+            for number, (text, rest) in enumerate(drawn)
+        ]
     lines = (SETS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
     return [json.loads(line) for line in lines]
 

@@ -17,8 +17,9 @@ SAMPLED = Settings(kind="completions", max_tokens=4, temperature=1.0, samples=8)
 
 
 def transcript(name: str, said: Sequence[str | Sequence[str]], settings: Settings = SINGLE) -> Transcript:
-    """A model that says this: one text or several a prompt; an empty list is no reply."""
-    prompts = Prompts("asked", [Prompt(f"q{number}", f"text {number}") for number in range(len(said))])
+    """A model that says this: one text or several a prompt; an empty list is no reply. Nobody says what is right."""
+    asked = [Prompt(f"q{number}", f"text {number}", gold="what nobody says") for number in range(len(said))]
+    prompts = Prompts("asked", asked)
     replies = [
         Reply(f"q{number}", sample, text)
         for number, texts in enumerate(said)

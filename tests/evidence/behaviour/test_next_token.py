@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
 
@@ -10,6 +11,7 @@ import pytest
 
 from forebear.errors import UsageError
 from forebear.evidence.behaviour.likeness import overlap
+from forebear.evidence.behaviour.live import Heard
 from forebear.evidence.behaviour.next_token import next_token, panel_of
 from forebear.evidence.behaviour.planted import smallest_share
 from forebear.evidence.behaviour.replied import AS_GIVEN, FIRST_WORD, replied
@@ -141,6 +143,41 @@ def test_the_rule_for_one_token_is_the_text_as_received() -> None:
     assert found.codes[0, 0] != found.codes[0, 1]
     assert found.codes[0, 0] == found.codes[0, 2]
     assert found.codes[1, 0] == found.codes[1, 1]
+
+
+def test_a_reply_that_begins_the_way_the_text_goes_on_is_right() -> None:
+    given = heard({"a": [" the", "x", ""], "b": ["the", " x ", "y"], "c": [" tha", "xy", ""]}, 1)
+    golds = (" the cat sat", "x", None)
+    found = replied(told(given, golds))
+    assert found.wrong is not None
+    # Where nothing tells how a prompt goes on, no reply is more right than another.
+    assert found.wrong.tolist() == [[False, False, True], [False, False, True], [True, True, True]]
+    assert replied(told(given, [None, None, "x"])).wrong is None
+
+
+def told(given: Heard, golds: Sequence[str | None]) -> Heard:
+    """The same, each prompt with how its text goes on, where that is known."""
+    prompts = [replace(each, gold=gold) for each, gold in zip(given.model.prompts.prompts, golds, strict=True)]
+    return replace(given, model=replace(given.model, prompts=replace(given.model.prompts, prompts=prompts)))
+
+
+def test_two_able_strangers_are_not_called_kin_for_being_right() -> None:
+    """Both know how most texts go on, controls know few."""
+    draw = np.random.default_rng(21)
+    codes = 1 + strangers(800, 14, 22)
+    able = np.r_[0.6, 0.6, np.full(12, 0.2)]
+    codes[draw.random((800, 1)) + draw.normal(0, 0.15, codes.shape) < able] = 0
+    right = [f" right {place}" for place in range(800)]
+    models = {
+        f"m{number}": [text if code == 0 else f" {code}" for code, text in zip(column, right, strict=True)]
+        for number, column in enumerate(codes.T)
+    }
+    unknown = next_token(told(heard(models, 1), [None] * 800))
+    assert unknown.candidates[0].stands_out
+    assert (unknown.verdict, unknown.reason) == ("undetermined", "right replies are not known")
+    known = next_token(told(heard(models, 1), right))
+    assert not known.candidates[0].stands_out
+    assert known.verdict != "related"
 
 
 def test_an_empty_reply_that_was_cut_is_no_reply() -> None:

@@ -79,6 +79,24 @@ def test_figures_of_errors_need_right_answers_and_equal_answers_do_not(tmp_path)
     assert forebear.behaviour(files[0], files[1], gold=gold).pairs[0].shared_errors > 0
 
 
+def test_without_right_answers_no_likeness_is_called_related(tmp_path):
+    """Two able strangers among weaker ones agree where they are right, which nobody can tell from kinship."""
+    model, reference, *controls = strangers(tmp_path, 14)
+    copy = written(tmp_path / "copy.jsonl", [json.loads(line) for line in reference.read_text().splitlines()])
+    for path in (copy, reference, *controls):
+        written(path, [{k: v for k, v in json.loads(line).items() if k != "gold"} for line in path.open()])
+    rows = [json.loads(line) for line in copy.open()]
+    own = [json.loads(line) for line in model.open()]
+    partly = written(
+        tmp_path / "partly.jsonl",
+        [*rows[:150], *({k: v for k, v in each.items() if k != "gold"} for each in own[150:])],
+    )
+    pair = forebear.behaviour(partly, reference, controls=controls).pairs[0]
+    assert pair.log10_p < -3
+    assert pair.verdict == "undetermined"
+    assert "able strangers" in pair.because
+
+
 def test_contradicting_right_answers_are_refused(tmp_path):
     one = written(tmp_path / "one.jsonl", [{"id": "1", "answer": "A", "gold": "A"}])
     two = written(tmp_path / "two.jsonl", [{"id": "1", "answer": "A", "gold": "B"}])

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from forebear.errors import UsageError
 from forebear.evidence.behaviour.live import Heard, LiveClaim, live_test
@@ -78,7 +79,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         equal: prompts to which both reply the same.
         agreement: their share, 0-1.
         interval: 95 % Wilson interval of the share.
-        expected: share where popular replies alone made them agree; None without controls.
+        expected: share that would reply the same were popular replies all they have in common, among the prompts that
+            count; None without controls.
         strangers: median and highest share of equal replies of the model and a control; None without controls.
         among: the pair among strangers; None without controls.
         nearest_control: control that is hardest to tell from the reference by its agreement with the model; None
@@ -157,7 +159,11 @@ def next_token(heard: Heard) -> NextTokenClaim:
         return _claim(found, [], "undetermined", "No prompt got a reply from every model.", "no common prompt")
     strangers = found.names[1 + found.references :]
     panels = [
-        panel_of(found.beside(number), (found.names[0], found.names[1 + number], *strangers))
+        panel_of(
+            found.codes[:, found.columns(number)],
+            (found.names[0], found.names[1 + number], *strangers),
+            None if found.wrong is None else found.wrong[:, found.columns(number)],
+        )
         for number in range(found.references)
     ]
     tested = [strength(panel) for panel in panels]
@@ -171,16 +177,17 @@ def next_token(heard: Heard) -> NextTokenClaim:
     return _claim(found, candidates, *_verdict(found, candidates))
 
 
-def panel_of(codes: Codes, names: Sequence[str]) -> Panel:
-    """Replies as a panel in which no answer is known to be right.
+def panel_of(codes: Codes, names: Sequence[str], wrong: NDArray[np.bool_] | None = None) -> Panel:
+    """Replies as a panel of answers.
 
     Args:
         codes: ``(prompts, models)`` the model, one reference, controls; equal numbers in a row are equal replies.
         names: of the models.
+        wrong: likewise, whether a reply goes on otherwise than the text does; None where nothing says how that does.
     """
     unknown = np.zeros(len(codes), dtype=np.int64)
     ids = tuple(map(str, range(len(codes))))
-    return Panel(tuple(names), ids, codes.astype(np.int32), None, unknown, unknown, ())
+    return Panel(tuple(names), ids, codes.astype(np.int32), wrong, unknown, unknown, ())
 
 
 def _candidate(panel: Panel, found: Strength) -> Candidate:
@@ -281,6 +288,12 @@ def _verdict(found: Replied, candidates: Sequence[Candidate]) -> tuple[str, str,
         told = f"Every model replied to {seen} alone: ask {FEWEST_PROMPTS} or more, better 1000."
         return "undetermined", told, f"{seen}, at least {FEWEST_PROMPTS} are needed"
     best = candidates[0]
+    if best.stands_out and found.wrong is None:
+        told = (
+            f"{found.names[0]} replies as {best.name} does more than the controls do, but prompts that do not say how "
+            'they go on leave it open whether both are right: give "gold", the text that follows, with half of them.'
+        )
+        return "undetermined", told, "right replies are not known"
     if best.stands_out and best.among is not None:
         told = (
             f"{found.names[0]} replies as {best.name} does to {best.agreement:.1%} of {found.prompts} prompts, "

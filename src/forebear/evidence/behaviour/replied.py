@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from forebear.errors import UsageError
 from forebear.evidence.behaviour.live import Heard, same_prompts
@@ -30,6 +31,8 @@ class Replied:
         references: how many there are.
         rule: what of a reply is compared.
         left_out: what was left out, and why.
+        wrong: ``(prompts, models)`` whether a reply goes on otherwise than its text does; None where less than half of
+            the prompts say how they go on. To one that does not, every reply is wrong: none is more right than another.
     """
 
     names: tuple[str, ...]
@@ -37,6 +40,7 @@ class Replied:
     references: int
     rule: str
     left_out: tuple[str, ...]
+    wrong: NDArray[np.bool_] | None = None
 
     @property
     def prompts(self) -> int:
@@ -48,13 +52,13 @@ class Replied:
         """How many controls are left."""
         return len(self.names) - 1 - self.references
 
-    def beside(self, reference: int) -> Codes:
-        """The model, one reference and every control: ``(prompts, 2 + controls)``.
+    def columns(self, reference: int) -> list[int]:
+        """Columns of the model, one reference and every control.
 
         Args:
             reference: its number among the references.
         """
-        return self.codes[:, [0, 1 + reference, *range(1 + self.references, len(self.names))]]
+        return [0, 1 + reference, *range(1 + self.references, len(self.names))]
 
 
 def replied(heard: Heard) -> Replied:
@@ -81,7 +85,10 @@ def replied(heard: Heard) -> Replied:
         left_out.append(f"{len(ids) - len(kept)} of {len(ids)} prompts: some model gave no reply to them")
     names = [*(each.name for each in needed), *(heard.controls[number].name for number in controls)]
     rule = AS_GIVEN if single else FIRST_WORD
-    return Replied(tuple(names), _codes(words, kept), len(heard.references), rule, tuple(left_out))
+    golds = {each.id: each.gold for each in heard.model.prompts.prompts if isinstance(each.gold, str)}
+    told = sum(each in golds for each in kept)
+    wrong = _wrong(words, kept, golds) if told and told >= FEWEST * len(kept) else None
+    return Replied(tuple(names), _codes(words, kept), len(heard.references), rule, tuple(left_out), wrong)
 
 
 def same_asking(heard: Heard) -> None:
@@ -139,3 +146,15 @@ def _codes(words: Sequence[dict[str, str]], ids: Sequence[str]) -> Codes:
     seen: dict[str, int] = {}
     rows = [[seen.setdefault(of[each], len(seen)) for of in words] for each in ids]
     return np.array(rows, dtype=np.int64).reshape(len(ids), len(words))
+
+
+def _wrong(words: Sequence[dict[str, str]], ids: Sequence[str], golds: Mapping[str, str]) -> NDArray[np.bool_]:
+    """Whether a reply does not begin the way its prompt goes on, outer white space aside."""
+    rows = [[not begins(golds.get(each, ""), of[each]) for of in words] for each in ids]
+    return np.array(rows, dtype=np.bool_).reshape(len(ids), len(words))
+
+
+def begins(text: str, reply: str) -> bool:
+    """Whether a reply is how a text begins, outer white space aside; an empty one is not."""
+    said = reply.strip()
+    return bool(said) and text.strip().startswith(said)

@@ -90,11 +90,11 @@ def _verdict(panel: Panel, found: Strength, would: BehaviourPower, references: i
     if found.log10_p is None or found.place is None:
         return "undetermined", words.NOT_THEIR_KIND
     seen = words.seen(found.place.figure, found.place.value, float(found.place.strangers.max()))
-    if found.fires(references):
+    if found.fires(references) and panel.wrong is not None:
         p = words.chance(corrected(found.log10_p, references))
         return "related", f"they agree more than difficulty and popular answers explain ({seen}; p {p})"
-    if found.habit(references):
-        return "undetermined", f"{words.HABIT} ({seen})"
+    if found.fires(references) or found.habit(references):
+        return "undetermined", f"{words.HABIT if found.habit(references) else words.UNSCORED_KIN} ({seen})"
     share = f"{would.stated_share:.0%}"
     if would.detected == would.draws:
         return "independent", f"they agree as strangers do ({seen}), and {share} of the answers copied would have shown"

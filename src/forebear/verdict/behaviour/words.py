@@ -20,8 +20,11 @@ ONLY_COUNTS = "counts alone tell neither which items were missed nor what was an
 NO_KAPPA = "not defined where both models are always right or always wrong"
 NO_INTERVAL = "too many draws of the bootstrap have no kappa"
 UNSCORED = (
-    "without right answers able models agree because they are right; controls as able as the two make up for that only "
-    "in part"
+    "without right answers able models agree because they are right, so that no likeness counts as related; give the "
+    "right answers with --gold"
+)
+UNSCORED_KIN = (
+    "they answer alike more than the controls, but without right answers two able strangers among weaker ones do too"
 )
 STEADIER = (
     "the one that controls stand in for parts hard items from easy ones more sharply than they do, so they tell little "
