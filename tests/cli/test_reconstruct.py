@@ -38,7 +38,11 @@ def test_json_is_the_note(command: Command, written: Path, tmp_path: Path) -> No
 def test_what_is_no_comparison_is_refused_in_a_line(command: Command, tmp_path: Path) -> None:
     (tmp_path / "ranking.json").write_text(encode(Ranking({}, [])))
     (tmp_path / "other.json").write_text("{}")
-    for name, said in (("ranking.json", "a ranking"), ("other.json", "no schema"), ("none.json", "cannot be read")):
+    for name, said in (
+        ("ranking.json", "no comparison with a single reference"),
+        ("other.json", "no schema"),
+        ("none.json", "cannot be read"),
+    ):
         done = command("reconstruct", str(tmp_path / name), "-o", str(tmp_path / "copy"))
         assert done.code == 2 and said in done.err and done.err.count("\n") == 1
     assert not (tmp_path / "copy").exists()

@@ -18,7 +18,7 @@ def run(path: Path, folder: Path, seed: int, as_json: bool) -> None:
     result, _ = json.read(path)
     if not isinstance(result, Comparison):
         raise UsageError(
-            "a ranking over several references",
+            "no comparison with a single reference",
             where=path,
             field="schema",
             remedy="Compare the model with one of them: forebear compare MODEL REFERENCE --json",

@@ -16,14 +16,19 @@ import msgspec
 from forebear.checkpoint.strict_json import parse_object
 from forebear.errors import UsageError
 from forebear.report.inspection import Inspection
-from forebear.verdict.behaviour.contract import Behaviour
+from forebear.verdict.behaviour.contract import BEHAVIOUR_SCHEMA, Behaviour
 from forebear.verdict.comparison import RANKING_SCHEMA, SCHEMA, Comparison, Ranking
 from forebear.verdict.profiled import Profiled
 
-RESULTS: dict[str, type[Comparison] | type[Ranking]] = {SCHEMA: Comparison, RANKING_SCHEMA: Ranking}
+Result = Comparison | Ranking | Behaviour
+RESULTS: dict[str, type[Comparison] | type[Ranking] | type[Behaviour]] = {
+    SCHEMA: Comparison,
+    RANKING_SCHEMA: Ranking,
+    BEHAVIOUR_SCHEMA: Behaviour,
+}
 LARGEST_RESULT = 256 * 1024 * 1024  # bytes; a ranking over hundreds of references stays far below
 DEEPEST_RESULT = 24
-REMEDY = "Give a file written by 'forebear compare --json'"
+REMEDY = "Give a file written by 'forebear compare --json' or 'forebear behaviour --json'"
 
 
 def document(result: msgspec.Struct) -> dict[str, Any]:
@@ -71,11 +76,11 @@ def schema(name: str) -> dict[str, Any]:
     return {"$schema": dialect, "title": f"forebear {name}", **msgspec.json.schema(structs[name])}
 
 
-def read(path: str | Path) -> tuple[Comparison | Ranking, dict[str, Any]]:
+def read(path: str | Path) -> tuple[Result, dict[str, Any]]:
     """Read a result file.
 
     Args:
-        path: a file written by ``forebear compare --json``.
+        path: a file written by ``forebear compare --json`` or ``forebear behaviour --json``.
 
     Returns:
         The validated result, and the document exactly as it stands in the file.

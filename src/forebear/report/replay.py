@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from forebear.errors import UsageError
 from forebear.report import json
-from forebear.verdict.comparison import Comparison, Ranking
+from forebear.verdict.behaviour.contract import Behaviour
+from forebear.verdict.comparison import Comparison
 
 REPLAY_SCHEMA = "forebear.replay/1"
+Kind = TypeVar("Kind")
 _DIGESTS = ("sample_digest", "digest")
 _REASONS = {
     "files": "the files are not those the result was computed from",
@@ -70,6 +72,25 @@ class Settings(msgspec.Struct, frozen=True):
         return plain | {name: given for name, given in (further | beside).items() if given}
 
 
+class Behaved(msgspec.Struct, frozen=True):
+    """What a result on behaviour was computed with: counts, transcripts of a live test, or files of answers."""
+
+    seed: int
+    counts: tuple[int, int, int, int] | None = None
+    test: str | None = None
+    model: str | None = None
+    references: list[str] = []
+    controls: list[str] = []
+    gold: str | None = None
+    reconstructed: str | None = None
+    share: float = 0.2
+    power: float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.counts is None and self.model is None:
+            raise ValueError("neither counts nor files")
+
+
 class Difference(msgspec.Struct, frozen=True):
     """One value that did not repeat: its place, and both values (null also where a key is missing)."""
 
@@ -97,7 +118,7 @@ def replay(path: str | Path) -> Replay:
     """Compute a result file again and compare.
 
     Args:
-        path: a file written by ``forebear compare --json``.
+        path: a file written by ``forebear compare --json`` or ``forebear behaviour --json``.
 
     Raises:
         UsageError: the file is no result, or its record lacks what a replay needs.
@@ -113,9 +134,11 @@ def contrast(recorded: dict[str, Any], replayed: dict[str, Any]) -> Replay:
     return Replay(not found, list(_causes(found)), found)
 
 
-def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ranking:
+def _again(recorded: json.Result, path: str | Path) -> json.Result:
     import forebear  # compare and rank are loaded when first used
 
+    if isinstance(recorded, Behaviour):
+        return _behaved(_recorded(recorded.computation, Behaved, path))
     if isinstance(recorded, Comparison):
         settings = _settings(recorded, path)
         return forebear.compare(recorded.model.source, recorded.reference.source, **settings.arguments())
@@ -130,9 +153,33 @@ def _again(recorded: Comparison | Ranking, path: str | Path) -> Comparison | Ran
     return forebear.rank(first.model.source, references, **settings.arguments())
 
 
+def _behaved(told: Behaved) -> Behaviour:
+    import forebear  # as above
+
+    if told.counts is not None:
+        return forebear.behaviour_from_counts(*told.counts, seed=told.seed)
+    assert told.model is not None
+    if told.test is not None:
+        return forebear.listen(told.test, told.model, told.references, controls=told.controls, seed=told.seed)
+    return forebear.behaviour(
+        told.model,
+        told.references,
+        controls=told.controls,
+        gold=told.gold,
+        reconstructed=told.reconstructed,
+        share=told.share,
+        power=told.power,
+        seed=told.seed,
+    )
+
+
 def _settings(comparison: Comparison, path: str | Path) -> Settings:
+    return _recorded(comparison.computation, Settings, path)
+
+
+def _recorded(computation: dict[str, Any], kind: type[Kind], path: str | Path) -> Kind:
     try:
-        return msgspec.convert(comparison.computation, Settings)
+        return msgspec.convert(computation, kind)
     except msgspec.ValidationError as error:
         raise UsageError(
             f"the record does not say how to repeat it: {error}", where=path, field="computation"

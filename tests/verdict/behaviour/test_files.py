@@ -11,6 +11,7 @@ import pytest
 import forebear
 from forebear.errors import UsageError
 from forebear.report import json as results
+from forebear.report.replay import replay
 from forebear.verdict.behaviour.files import overlap_matrix
 from forebear.verdict.behaviour.naming import distinct
 
@@ -171,3 +172,33 @@ def test_one_habit_that_makes_most_equal_answers_is_told(tmp_path):
     files = [written(tmp_path / f"{name}.jsonl", rows) for name in ("a", "b")]
     pair = forebear.behaviour(*files).pairs[0]
     assert any("I cannot say" in each and "habit" in each for each in pair.warnings)
+
+
+def test_answers_that_differ_by_letter_case_are_told(tmp_path):
+    one, two = strangers(tmp_path, 2)
+    assert not any("letter case" in each for each in forebear.behaviour(one, two).pairs[0].warnings)
+    rows = [json.loads(line) for line in two.read_text().splitlines()]
+    lower = written(tmp_path / "lower.jsonl", [row | {"answer": row["answer"].lower()} for row in rows])
+    assert any("letter case" in each for each in forebear.behaviour(one, lower).pairs[0].warnings)
+
+
+def test_results_are_computed_again_from_their_own_record(tmp_path):
+    model, reference, *controls = strangers(tmp_path, 13)
+    found = forebear.behaviour(model, reference, controls=controls, share=0.3, seed=5)
+    for place, result in enumerate((found, forebear.behaviour_from_counts(1000, 236, 194, 182, seed=2))):
+        path = tmp_path / f"result{place}.json"
+        path.write_text(results.encode(result))
+        assert replay(path).identical
+    rows = [json.loads(line) for line in model.read_text().splitlines()]
+    written(model, [rows[0] | {"answer": "other"}, *rows[1:]])
+    outcome = replay(tmp_path / "result0.json")
+    assert not outcome.identical
+    assert "files" in outcome.why[0]
+
+
+def test_a_record_without_files_or_counts_is_refused(tmp_path):
+    path = tmp_path / "result.json"
+    plain = results.document(forebear.behaviour_from_counts(10, 3, 3, 1))
+    path.write_text(json.dumps(plain | {"computation": {"seed": 0}}))
+    with pytest.raises(UsageError, match="computation"):
+        replay(path)

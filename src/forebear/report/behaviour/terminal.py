@@ -11,9 +11,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from forebear.evidence.behaviour.published import PublishedFigure
 from forebear.report.plain import chance, number, visible, within
 from forebear.report.terminal import STYLES, console
-from forebear.verdict.behaviour.contract import BehavedModel, BehavedPair, Behaviour, Published
+from forebear.verdict.behaviour.contract import BehavedModel, BehavedPair, Behaviour
 
 MOST_NOTES = 12
 """Notes on files that are shown; JSON has all."""
@@ -157,7 +158,7 @@ def _show_overlap(out: Console, result: Behaviour) -> None:
     out.print()
 
 
-def _told(line: Published) -> str:
+def _told(line: PublishedFigure) -> str:
     named = ("mean", "median", "p95", "p99", "highest", "chance")
     shown = ", ".join(f"{name} {number(value)}" for name in named if (value := getattr(line, name)) is not None)
     arxiv = "" if line.arxiv is None else f", arXiv {line.arxiv}"

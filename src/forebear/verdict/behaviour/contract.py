@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from forebear.evidence.behaviour.published import PublishedFigure
 from forebear.verdict.comparison import Verdict
 
 BEHAVIOUR_SCHEMA = "forebear.behaviour/1"
@@ -186,34 +187,6 @@ class BehavedPair(msgspec.Struct, frozen=True, kw_only=True):
     reasons: dict[str, str] = {}
 
 
-class Published(msgspec.Struct, frozen=True, kw_only=True):
-    """What strangers were seen to score elsewhere: orientation, never a null for the pair at hand.
-
-    Attributes:
-        figure: ``"same_wrong"``, equal answers among items both get wrong, or ``"error_consistency"``, kappa.
-        setting: what was measured, on what.
-        models: how many.
-        source: authors, title or venue, and where in it.
-        arxiv: number of the preprint; None where there is none.
-        note: what a reader should know.
-        mean, median, p95, p99, highest: over pairs of strangers; None where not told.
-        chance: what guessing would give; None where not told.
-    """
-
-    figure: str
-    setting: str
-    models: int
-    source: str
-    arxiv: str | None = None
-    note: str = ""
-    mean: float | None = None
-    median: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-    highest: float | None = None
-    chance: float | None = None
-
-
 class ReconstructedColumn(msgspec.Struct, frozen=True, kw_only=True):
     """The reference with the recovered recipe applied to it, beside model and reference.
 
@@ -259,7 +232,7 @@ class Behaviour(msgspec.Struct, frozen=True, kw_only=True):
     pairs: list[BehavedPair] = []
     overlap: list[list[float | None]] = []
     reconstructed: ReconstructedColumn | None = None
-    published: list[Published] = []
+    published: list[PublishedFigure] = []
     live: dict[str, Any] | None = None
     computation: dict[str, Any] = {}
     schema: str = BEHAVIOUR_SCHEMA

@@ -26,6 +26,9 @@ from forebear.verdict.behaviour.contract import BehavedPair, BehaviourPower, Pop
 from forebear.verdict.behaviour.planting import power_told
 from forebear.verdict.comparison import Verdict
 
+RARELY = 0.02
+"""Share of items on which letter case may make the difference before that is told."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -208,8 +211,20 @@ def _warnings(panel: Panel, found: Strength) -> list[str]:
         told.append(words.of_the_models_kind(panel.names[0], panel.names[1]))
     if found.steadier:
         told.append(words.STEADIER)
-    popular = _popular(panel)
-    return told if popular is None else [*told, popular]
+    return [*told, *(each for each in (_popular(panel), _letter_case(panel)) if each is not None)]
+
+
+def _letter_case(panel: Panel) -> str | None:
+    """A warning where answers of the two would be equal, or right, more often were letter case ignored."""
+    if not panel.answers:
+        return None
+    sides = [[each.value for each in model] for model in panel.answers[:2]]
+    for first, second in ((sides[0], sides[1]), *((side, panel.golds) for side in sides if panel.golds)):
+        pairs = [pair for pair in zip(first, second, strict=True) if all(isinstance(each, str) for each in pair)]
+        apart = sum(str(a).casefold() == str(b).casefold() for a, b in pairs) - sum(a == b for a, b in pairs)
+        if apart > RARELY * panel.items:
+            return words.letter_case(apart, panel.items)
+    return None
 
 
 def _popular(panel: Panel) -> str | None:

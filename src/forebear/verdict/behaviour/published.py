@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import msgspec
-
-from forebear.evidence.behaviour.published import published_figures
-from forebear.verdict.behaviour.contract import Published
+from forebear.evidence.behaviour.published import PublishedFigure, published_figures
 
 FIGURES = ("same_wrong", "error_consistency")
 
 
-def published() -> list[Published]:
+def published() -> list[PublishedFigure]:
     """Rows of the shipped table whose figure a pair of answer files has."""
-    return [Published(**msgspec.to_builtins(each)) for each in published_figures() if each.figure in FIGURES]
+    return [each for each in published_figures() if each.figure in FIGURES]

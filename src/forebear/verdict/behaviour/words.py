@@ -63,6 +63,11 @@ def of_the_models_kind(model: str, reference: str) -> str:
     return f"the controls are not of the kind of {reference}, so they stand in for {model}"
 
 
+def letter_case(many: int, items: int) -> str:
+    """That answers differ by letter case."""
+    return f"{many} of {items} answers differ by letter case alone, which counts; write all files alike"
+
+
 def one_answer(value: str, many: int, of: int) -> str:
     """That equal answers are mostly one answer."""
     shown = value if len(value) <= 40 else value[:37] + "..."
