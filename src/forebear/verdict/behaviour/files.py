@@ -79,11 +79,7 @@ def behaviour(
         UsageError: an option out of range, no item in common, or contradicting right answers.
         ForebearError: a file is refused.
     """
-    named = [references] if isinstance(references, str | Path) else list(references)
-    if not named:
-        raise UsageError("no reference was named", where="REFERENCE", remedy="Name the file of another model's answers")
-    if not 0 < share < 1 or not 0 < power < 1:
-        raise UsageError("a share lies between 0 and 1", where="--share, --power", remedy="Write 0.2, 0.99")
+    named = _named(references, share, power)
     asked = Asked(share, power, seed, len(named))
     told = progress or (lambda stage, fraction: None)
     files = opened(model, named, controls, gold, reconstructed)
@@ -93,16 +89,6 @@ def behaviour(
         pairs.append(judged(side_by_side([files.model, other], files.controls), asked))
     roles, copy = files.roles, files.reconstructed
     golds = {each.id: each.gold for one, _ in roles for each in one.items.values() if each.gold is not None}
-    record = {
-        "model": str(model),
-        "references": [str(each) for each in named],
-        "controls": [str(each) for each in controls],
-        "gold": None if gold is None else str(gold),
-        "reconstructed": None if reconstructed is None else str(reconstructed),
-        "share": share,
-        "power": power,
-        "seed": seed,
-    }
     return Behaviour(
         tool={"name": "forebear", "version": __version__},
         test="errors",
@@ -111,8 +97,28 @@ def behaviour(
         overlap=overlap_matrix([each for each, _ in roles]),
         reconstructed=None if copy is None else reconstructed_column(files.model, files.references[0], copy),
         published=published(),
-        computation=record,
+        computation={
+            "model": str(model),
+            "references": [str(each) for each in named],
+            "controls": [str(each) for each in controls],
+            "gold": None if gold is None else str(gold),
+            "reconstructed": None if reconstructed is None else str(reconstructed),
+            "share": share,
+            "power": power,
+            "seed": seed,
+        },
     )
+
+
+def _named(references: Source | Sequence[Source], share: float, power: float) -> list[Source]:
+    """The references as a list, once the request is one that can be carried out."""
+    named = [references] if isinstance(references, str | Path) else list(references)
+    if not named:
+        remedy = "Name the file of another model's answers"
+        raise UsageError("no reference was named", where="REFERENCE", remedy=remedy)
+    if not 0 < share < 1 or not 0 < power < 1:
+        raise UsageError("a share lies between 0 and 1", where="--share, --power", remedy="Write 0.2, 0.99")
+    return named
 
 
 def opened(
