@@ -100,9 +100,8 @@ def test_no_tail_is_lost_where_strata_are_many_and_deep():
     assert -120 < shared_errors(moderate).log10_p < -30
 
 
-def test_items_needed_grow_with_the_square_of_the_threshold():
-    assert items_needed(0.0, 3.0, 100, 0.99) is None
-    assert items_needed(-1.0, 3.0, 100, 0.99) is None
-    # (3.09 + 2.33)^2 / 25 of a thousand.
-    assert items_needed(5.0, 3.0902, 1000, 0.99) == pytest.approx(1000 * (3.0902 + 2.3263) ** 2 / 25, abs=2)
-    assert items_needed(1e-9, 3.0, 1000, 0.99) == 10**9
+def test_items_needed_grow_with_the_square_of_what_is_wanted():
+    assert items_needed(0.0, 3.0, 100) is None
+    assert items_needed(-1.0, 3.0, 100) is None
+    assert items_needed(5.0, 10.0, 1000) == 4000
+    assert items_needed(1e-9, 3.0, 1000) == 10**9

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import log10
 
 import numpy as np
-from scipy.special import gammaln, logsumexp, ndtri
+from scipy.special import gammaln, logsumexp
 
 from forebear.errors import UsageError
 from forebear.statistics.arrays import Floats
@@ -184,20 +184,15 @@ def _hypergeometric(counts: ErrorCounts) -> tuple[int, Floats]:
     return least + int(kept[0]), chances[kept[0] : kept[-1] + 1]
 
 
-def items_needed(excess: float, threshold: float, items: int, power: float) -> int | None:
-    """Items at which an excess would pass a threshold, if it grows as a sum over items does.
+def items_needed(excess: float, wanted: float, items: int) -> int | None:
+    """Items at which an excess would reach what is wanted, if it grows as a sum over items does.
 
     Args:
         excess: mean of the figure at ``items``, in standard deviations.
-        threshold: that the figure must pass, in standard deviations.
+        wanted: what it must come to, in standard deviations.
         items: at hand.
-        power: share of draws in which it is to be passed, 0-1.
 
     Returns:
         The number, 10^9 at most; None where there is no excess.
-
-    Assumptions: the figure is normal, with a spread of one at every number of items.
     """
-    if excess <= 0.0:
-        return None
-    return int(min(1e9, np.ceil(items * ((threshold + float(ndtri(power))) / excess) ** 2)))
+    return None if excess <= 0.0 else int(min(1e9, np.ceil(items * (wanted / excess) ** 2)))

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
+from scipy.special import nctdtrinc, stdtrit
 
 from forebear.evidence.behaviour.panel import Panel
 from forebear.evidence.behaviour.strength import LEVEL, Strength, strength
@@ -50,15 +50,22 @@ def power(panel: Panel, *, share: float, wanted: float, references: int, seed: i
         seed: of which items are drawn.
     """
     found = list(_replanted(panel, share, np.random.default_rng(seed)))
-    mean = float(np.mean([each.places[0].value if each.places else 0.0 for each in found]))
-    needed = items_needed(mean, threshold(len(panel.names) - 2, references), panel.items, wanted)
+    planted_mean = float(np.mean([each.places[0].value if each.places else 0.0 for each in found]))
+    own = strength(panel).places
+    # What the pair shows by chance lies on the items that nothing was planted on.
+    excess = planted_mean - (1.0 - share) * (own[0].value if own else 0.0)
+    needed = items_needed(excess, wanted_excess(len(panel.names) - 2, references, wanted), panel.items)
     return Power(sum(each.fires(references) for each in found), DRAWS, needed)
 
 
-def threshold(controls: int, references: int) -> float:
-    """Standard deviations beyond chance that a pair must pass among so many strangers, whose spread is one."""
+def wanted_excess(controls: int, references: int, wanted: float) -> float:
+    """Mean standard deviations beyond strangers at which a pair is found in a share ``wanted`` of draws.
+
+    The figure is held against so many strangers' by Student's t, so that its law is the noncentral t.
+    """
     level = 10.0**LEVEL / references
-    return float(stdtrit(controls - 1, 1.0 - level)) * sqrt(1.0 + 1.0 / controls)
+    critical = float(stdtrit(controls - 1, 1.0 - level))
+    return float(nctdtrinc(controls - 1, 1.0 - wanted, critical)) * sqrt(1.0 + 1.0 / controls)
 
 
 def smallest_share(panel: Panel, *, references: int, seed: int) -> float | None:
