@@ -17,7 +17,7 @@ from forebear.checkpoint.adapters import Adapter
 from forebear.checkpoint.model import Model
 from forebear.checkpoint.quantisation.schemes import bits_of
 from forebear.report.plain import count, visible, volume
-from forebear.report.terminal import console
+from forebear.report.terminal import bare_table, console
 from forebear.verdict.extent import extent
 
 INSPECT_SCHEMA = "forebear.inspect/1"
@@ -313,7 +313,7 @@ def _tower_text(tower: TowerLine) -> str:
 
 
 def _roles(roles: list[RoleLine]) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     for heading in ("role", "parts", "layers", "experts", "shape", "stored"):
         table.add_column(heading, justify="right" if heading in ("parts", "layers", "experts") else "left")
     for each in roles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -71,9 +72,9 @@ def _show_weights(out: Console, comparison: Comparison, claim: WeightsClaim) -> 
     for heading, told in further_told(comparison).items():
         out.print(Text(visible(f"{heading}: {told}")))
     if claim.power is not None and claim.verdict in ("independent", "undetermined"):
-        _listed(out, "What would have been found, by way of hiding", power_lines(claim.power))
-    _listed(out, "Limits", claim.limits)
-    _listed(out, "Not compared", claim.not_compared, MOST_LEFT_OUT)
+        listed(out, "What would have been found, by way of hiding", power_lines(claim.power))
+    listed(out, "Limits", claim.limits)
+    listed(out, "Not compared", claim.not_compared, MOST_LEFT_OUT)
 
 
 def _show_strands(out: Console, comparison: Comparison) -> None:
@@ -85,8 +86,8 @@ def _show_strands(out: Console, comparison: Comparison) -> None:
     out.print(Text(f"{strands.HEADING}:", "bold"))
     for each in found:
         out.print(Text.assemble(f"{each.name}: ", (each.verdict, "bold"), f". {visible(each.because)}"))
-        _listed(out, "", [f"for: {line}" for line in each.agreements], strands.MOST)
-        _listed(out, "", [f"against: {line}" for line in each.contradictions], strands.MOST)
+        listed(out, "", [f"for: {line}" for line in each.agreements], strands.MOST)
+        listed(out, "", [f"against: {line}" for line in each.contradictions], strands.MOST)
         if each.innocent:
             out.print(Padding(Text(visible(f"Innocent reading: {each.innocent}")), (0, 0, 0, 2)))
 
@@ -95,7 +96,7 @@ def show_ranking(ranking: Ranking, stream: TextIO) -> None:
     """Print a ranking: one line a reference, strongest evidence first."""
     out = console(stream)
     out.print(Text(ranking_headline(ranking), "bold"))
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     for heading in ("#", "reference", "verdict", "log10 p", "direction", "what it means"):
         table.add_column(heading, overflow="fold")
     for place, each in enumerate(ranking.comparisons, start=1):
@@ -152,7 +153,7 @@ def _described(side: Side) -> str:
 
 def _towers(comparison: Comparison, claim: WeightsClaim) -> Table:
     """One line a tower, the one that speaks for the whole first."""
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     table.add_column("tower", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("log10 p", justify="right")
@@ -180,7 +181,7 @@ def _show_findings(out: Console, claim: WeightsClaim) -> None:
 
 
 def _findings(findings: list[Finding]) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     table.add_column("test", no_wrap=True)
     table.add_column("question", overflow="fold")
     table.add_column("value", justify="right")
@@ -202,7 +203,7 @@ def _facts(claim: WeightsClaim) -> list[str]:
 
 
 def _show_recipe(out: Console, claim: WeightsClaim) -> None:
-    _listed(out, "Steps from reference to model", [step_told(step) for step in claim.recipe])
+    listed(out, "Steps from reference to model", [step_told(step) for step in claim.recipe])
     told = reconstruction_text(claim.recipe, claim.reconstruction)
     if told:
         out.print(Padding(Text(visible(told)), (0, 0, 0, 2)))
@@ -215,13 +216,34 @@ def _show_names(out: Console, renaming: dict[str, Any] | None) -> None:
         return
     out.print(Text.assemble(("Names: ", "bold"), visible(renaming_text(renaming))))
     lines = [f"{row.get('model')} is {row.get('reference')} ({row.get('part')})" for row in rows]
-    _listed(out, "", [*contradicted(renaming), *lines], FEW)
+    listed(out, "", [*contradicted(renaming), *lines], FEW)
 
 
-def _listed(out: Console, title: str, lines: list[str], most: int | None = None) -> None:
-    """Lines under a title, the first few of them where there are many."""
-    if lines and title:
+def listed(out: Console, title: str, lines: Iterable[str], most: int | None = None) -> None:
+    """Lines under a title; nothing where there are none.
+
+    Args:
+        out: where to.
+        title: of the list; empty for none.
+        lines: may hold a stranger's strings; empty ones are left out.
+        most: lines shown where there are more; None for all.
+    """
+    told = [line for line in lines if line]
+    if told and title:
         out.print(Text(f"{title}:", "bold"))
-    more = [] if most is None or len(lines) <= most else [f"and {len(lines) - most} more; --json and --html list them"]
-    for line in [*lines[:most], *more]:
+    more = [] if most is None or len(told) <= most else [f"and {len(told) - most} more; --json and --html list them"]
+    for line in [*told[:most], *more]:
         out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
+
+
+def bare_table(*headings: str, left: Collection[str] = ()) -> Table:
+    """A table without lines, its headings bold.
+
+    Args:
+        headings: of columns to begin with.
+        left: headings of those columns that are words; the others are numbers and stand at the right.
+    """
+    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in left else "right", overflow="fold")
+    return table

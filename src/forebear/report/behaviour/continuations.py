@@ -6,13 +6,11 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from forebear.report.behaviour.next_token import listed
 from forebear.report.plain import number, visible
-from forebear.report.terminal import STYLES, console
+from forebear.report.terminal import STYLES, bare_table, console, listed
 
 _NEAREST = 3
 
@@ -41,7 +39,7 @@ def show(live: dict[str, Any], stream: TextIO) -> None:
 
 
 def _show_pairs(out: Console, live: dict[str, Any]) -> None:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     for heading in ("model", "and", "distance", "95 % interval", "rank p", ""):
         table.add_column(heading, justify="left" if heading in ("model", "and", "") else "right", overflow="fold")
     names, references = live["models"], len(live["models"]) - 1 - live["controls"]

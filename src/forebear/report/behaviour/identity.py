@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from forebear.report.behaviour.next_token import listed
 from forebear.report.plain import visible
-from forebear.report.terminal import console
+from forebear.report.terminal import bare_table, console, listed
+
+LANGUAGES = ("language", "no system message", "with one")
 
 MOST_SHOWN = 8
 """Identities of each kind and model that are shown; the result has all."""
@@ -53,7 +54,7 @@ def _show_model(out: Console, model: dict[str, Any]) -> None:
 
 
 def _rates(rates: list[dict[str, Any]]) -> Table:
-    table = _table("identity", "kind", "rate", "interval", "replies")
+    table = bare_table("identity", "kind", "rate", "interval", "replies", left=("identity", "kind"))
     for kind in ("family", "maker"):
         for rate in [each for each in rates if each["kind"] == kind][:MOST_SHOWN]:
             low, high = rate["interval"]
@@ -64,7 +65,7 @@ def _rates(rates: list[dict[str, Any]]) -> Table:
 
 def _groups(groups: list[dict[str, Any]]) -> Table:
     """A line a language, without and with a system message: the family claimed most."""
-    table = _table("language", "no system message", "with one")
+    table = bare_table(*LANGUAGES, left=LANGUAGES)
     for language in dict.fromkeys(group["language"] for group in groups):
         found = {group["system"]: group for group in groups if group["language"] == language}
         table.add_row(Text(visible(language or "not told")), *(_most(found.get(system)) for system in (False, True)))
@@ -79,11 +80,3 @@ def _most(group: dict[str, Any] | None) -> str:
         return "nobody"
     low, high = families[0]["interval"]
     return f"{families[0]['identity']} {families[0]['rate']:.0%} ({low:.0%} to {high:.0%})"
-
-
-def _table(*headings: str) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
-    for heading in headings:
-        right = heading in ("rate", "interval", "replies")
-        table.add_column(heading, justify="right" if right else "left", overflow="fold")
-    return table

@@ -10,7 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from forebear.report.plain import chance, visible, within
-from forebear.report.terminal import STYLES, console
+from forebear.report.terminal import STYLES, bare_table, console, listed
+
+WORDS = ("reference",)
+FIGURES = (*WORDS, "agreement", "by chance", "controls", "beyond chance", "controls at most", "rank p")
+CHANCES = (*WORDS, "against controls", "replies dealt", "far beyond controls", "corrected")
 
 
 def show(live: dict[str, Any], stream: TextIO) -> None:
@@ -36,23 +40,17 @@ def show(live: dict[str, Any], stream: TextIO) -> None:
     listed(out, "Limits", live["limits"])
 
 
-def listed(out: Console, title: str, lines: list[str]) -> None:
-    """A title and lines below it; nothing where there are none.
-
-    Args:
-        out: where to.
-        title: of the list.
-        lines: may hold a stranger's strings.
-    """
-    told = [line for line in lines if line]
-    if told:
-        out.print(Text(f"{title}:", "bold"))
-    for line in told:
-        out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
-
-
 def _candidates(candidates: list[dict[str, Any]]) -> Table:
-    table = _table("reference", "agreement", "by chance", "controls", "beyond chance", "controls at most", "rank p")
+    table = bare_table(
+        "reference",
+        "agreement",
+        "by chance",
+        "controls",
+        "beyond chance",
+        "controls at most",
+        "rank p",
+        left=("reference",),
+    )
     for each in candidates:
         among, strangers = each["among"], each["strangers"]
         table.add_row(
@@ -68,18 +66,13 @@ def _candidates(candidates: list[dict[str, Any]]) -> Table:
 
 
 def _tests(candidates: list[dict[str, Any]]) -> Table:
-    table = _table("reference", "against controls", "replies dealt", "far beyond controls", "corrected")
+    table = bare_table(
+        "reference", "against controls", "replies dealt", "far beyond controls", "corrected", left=("reference",)
+    )
     for each in candidates:
         among = each["among"] or {}
         told = (each["log10_p_controls"], among.get("log10_p_dealt"), among.get("log10_p_beyond"), each["log10_p"])
         table.add_row(Text(visible(each["name"])), *map(_chance, told))
-    return table
-
-
-def _table(*headings: str) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading == "reference" else "right", overflow="fold")
     return table
 
 

@@ -8,9 +8,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from forebear.report.behaviour.next_token import listed
 from forebear.report.plain import number, visible, within
-from forebear.report.terminal import STYLES, console
+from forebear.report.terminal import STYLES, bare_table, console, listed
 
 _HEADINGS = ("reference", "outcome", "prompts", "replies", "squared MMD", "p", "corrected")
 
@@ -41,7 +40,7 @@ def show(live: dict[str, Any], stream: TextIO) -> None:
 
 
 def _pairs(pairs: list[dict[str, Any]]) -> Table:
-    table = Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
+    table = bare_table()
     for heading in _HEADINGS:
         table.add_column(heading, justify="left" if heading in ("reference", "outcome") else "right", overflow="fold")
     for pair in pairs:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from forebear.evidence.behaviour.published import PublishedFigure
 from forebear.report.plain import chance, number, visible, within
-from forebear.report.terminal import STYLES, console
+from forebear.report.terminal import STYLES, bare_table, console, listed
 from forebear.verdict.behaviour.contract import BehavedModel, BehavedPair, Behaviour
 
 MOST_NOTES = 12
@@ -34,13 +34,13 @@ def show_behaviour(result: Behaviour, stream: TextIO) -> None:
     out = console(stream)
     if result.live is not None:
         out.print(_models(result.models))
-        _listed(out, "Notes", _notes(result.models))
+        listed(out, "Notes", _notes(result.models))
         out.print()
         import_module(f"forebear.report.behaviour.{result.test.replace('-', '_')}").show(result.live, stream)
         return
     if any(model.source for model in result.models):
         out.print(_models(result.models))
-        _listed(out, "Notes", _notes(result.models))
+        listed(out, "Notes", _notes(result.models))
         out.print()
     for pair in result.pairs:
         _show_pair(out, pair)
@@ -50,13 +50,13 @@ def show_behaviour(result: Behaviour, stream: TextIO) -> None:
     if len(result.overlap) > 2:
         _show_overlap(out, result)
     if result.published:
-        _listed(
+        listed(
             out, "What strangers scored elsewhere (orientation, not a null for this pair)", map(_told, result.published)
         )
 
 
 def _models(models: Sequence[BehavedModel]) -> Table:
-    table = _table()
+    table = bare_table()
     for heading in ("#", "model", "role", "file", "items", "errors"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("#", "items", "errors") else "left")
     for place, each in enumerate(models, start=1):
@@ -85,7 +85,7 @@ def _show_pair(out: Console, pair: BehavedPair) -> None:
     out.print(Text(f"{visible(pair.a)} and {visible(pair.b)}", "bold"))
     out.print(Text.assemble(("Verdict on behaviour: ", "bold"), (pair.verdict, STYLES[pair.verdict])))
     out.print(Text(f"{visible(pair.because[:1].upper() + pair.because[1:])}."))
-    table = _table()
+    table = bare_table()
     for heading in ("figure", "seen", "by chance", "p"):
         table.add_column(heading, justify="left" if heading == "figure" else "right", overflow="fold")
     for row in _rows(pair):
@@ -98,8 +98,8 @@ def _show_pair(out: Console, pair: BehavedPair) -> None:
         out.print(Text(f"Would have been found: {told}."))
     if pair.innocent_explanation:
         out.print(Text(f"Innocent explanation: {pair.innocent_explanation}."))
-    _listed(out, "Warnings", pair.warnings)
-    _listed(out, "Not computed", _reasons(pair))
+    listed(out, "Warnings", pair.warnings)
+    listed(out, "Not computed", _reasons(pair))
     out.print()
 
 
@@ -147,7 +147,7 @@ def _show_overlap(out: Console, result: Behaviour) -> None:
     if len(result.models) > LARGEST_MATRIX:
         out.print(Text(f"Overlap of all {len(result.models)} models: --json has the matrix."))
         return
-    table = _table()
+    table = bare_table()
     table.add_column("equal answers", overflow="fold")
     for column in range(len(result.models)):
         table.add_column(str(column + 1), justify="right", no_wrap=True)
@@ -163,15 +163,3 @@ def _told(line: PublishedFigure) -> str:
     shown = ", ".join(f"{name} {number(value)}" for name in named if (value := getattr(line, name)) is not None)
     arxiv = "" if line.arxiv is None else f", arXiv {line.arxiv}"
     return f"{line.figure.replace('_', ' ')}: {line.setting} ({line.models} models): {shown}. {line.source}{arxiv}"
-
-
-def _listed(out: Console, title: str, lines: Sequence[str] | map[str]) -> None:
-    given = list(lines)
-    if given:
-        out.print(Text(f"{title}:", "bold"))
-    for line in given:
-        out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
-
-
-def _table() -> Table:
-    return Table(show_edge=False, pad_edge=False, box=None, header_style="bold")

@@ -8,13 +8,12 @@ from statistics import median
 from typing import TextIO
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from forebear.report.plain import number, visible
 from forebear.report.profiles.groups import RARE, drawing, groups, has_null, ordered, pairs_of
-from forebear.report.terminal import console
+from forebear.report.terminal import bare_table, console, listed
 from forebear.verdict.profiled import CurveLine, NullLine, PairLine, Profiled, ProfileLine
 
 IN_WORDS = 3
@@ -45,11 +44,11 @@ def show_profiled(result: Profiled, stream: TextIO, *, matrix: bool = False) -> 
     for title, lines in (("Notes", notes), ("Limits", result.limits)):
         if lines:
             out.print()
-            _listed(out, title, lines)
+            listed(out, title, lines)
 
 
 def _models(result: Profiled) -> Table:
-    table = _table()
+    table = bare_table()
     for heading in ("#", "model", "kind", "layers", "FFN"):
         table.add_column(heading, overflow="fold", justify="right" if heading in ("#", "layers") else "left")
     for place, model in enumerate(result.models, start=1):
@@ -98,19 +97,19 @@ def _show_pairs(out: Console, line: ProfileLine) -> None:
             out.print(_text("Quantile: share of pairs of strangers that score lower."))
     told = [f"{_named(pair)}: {pair.says}{_parts(pair)}" for pair in scored]
     if len(told) <= IN_WORDS:
-        _listed(out, "In words", told)
+        listed(out, "In words", told)
     else:
-        _listed(out, "In words", [*told[:1], f"and {len(told) - 1} more; --json has them all"])
+        listed(out, "In words", [*told[:1], f"and {len(told) - 1} more; --json has them all"])
     without: dict[str, list[str]] = {}
     for pair in shown:
         if pair.reason is not None:
             without.setdefault(pair.reason, []).append(_named(pair))
-    _listed(out, "No figure", [f"{_some(pairs)}: {reason}" for reason, pairs in without.items()])
+    listed(out, "No figure", [f"{_some(pairs)}: {reason}" for reason, pairs in without.items()])
 
 
 def _pairs(pairs: Sequence[PairLine]) -> Table:
     further = list(dict.fromkeys(name for pair in pairs for name in pair.also))
-    table = _table()
+    table = bare_table()
     table.add_column("model", overflow="fold")
     table.add_column("and", overflow="fold")
     for heading in ("figure", "quantile", "p", *further):
@@ -150,7 +149,7 @@ def _show_matrix(out: Console, line: ProfileLine, names: Sequence[str]) -> None:
 
 def _matrix(line: ProfileLine, order: Sequence[str], columns: range) -> Table:
     pairs = pairs_of(line)
-    table = _table()
+    table = bare_table()
     table.add_column("", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for column in columns:
@@ -180,12 +179,12 @@ def _show_tree(out: Console, line: ProfileLine, width: int) -> None:
     found = groups(line)
     rule = f"every two reach a figure that at most {percent(RARE)} of pairs of strangers reach"
     told = [", ".join(group) for group in found] or ["none"]
-    _listed(out, f"Alike by this figure alone ({rule}); not by itself a sign of descent", told)
+    listed(out, f"Alike by this figure alone ({rule}); not by itself a sign of descent", told)
 
 
 def _show_curves(out: Console, line: ProfileLine) -> None:
     """Curves of each model, a line a series."""
-    table = _table()
+    table = bare_table()
     for heading in ("model", "curve", "layers", "median", "lowest", "highest", "over depth"):
         table.add_column(heading, justify="right" if heading in ("layers", "median", "lowest", "highest") else "left",
                          overflow="fold")  # fmt: skip
@@ -198,7 +197,7 @@ def _show_curves(out: Console, line: ProfileLine) -> None:
     if table.row_count:
         out.print(table)
     without = [f"{each.model}: {each.reason}" for each in line.curves if each.reason is not None]
-    _listed(out, "No curve", without or ([] if line.curves else ["needs two models"]))
+    listed(out, "No curve", without or ([] if line.curves else ["needs two models"]))
 
 
 def flat(curve: CurveLine) -> list[float]:
@@ -242,17 +241,6 @@ def _named(pair: PairLine) -> str:
 
 def _some(pairs: Sequence[str]) -> str:
     return "; ".join(pairs[:3]) + (f" and {len(pairs) - 3} more pairs" if len(pairs) > 3 else "")
-
-
-def _listed(out: Console, title: str, lines: Sequence[str]) -> None:
-    if lines:
-        out.print(Text(f"{title}:", "bold"))
-    for line in lines:
-        out.print(Padding(Text(f"- {visible(line)}"), (0, 0, 0, 2)))
-
-
-def _table() -> Table:
-    return Table(show_edge=False, pad_edge=False, box=None, header_style="bold")
 
 
 def _text(text: str) -> Text:
