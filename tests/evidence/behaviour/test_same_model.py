@@ -17,7 +17,7 @@ from forebear.evidence.behaviour.live import Heard, live_tests
 from forebear.evidence.behaviour.same_model import SameModel, SamePair, same_model
 from forebear.responses.transcript import Settings, Transcript
 
-DATA = Path(__file__).parent / "data" / "zoo_replies.jsonl"
+DATA = Path(__file__).parent / "data" / "zoo-sampled.jsonl"
 RNG = np.random.default_rng(0)
 MODEL = logits(40, length=20, seed=0)
 
